@@ -1,0 +1,31 @@
+//! Saving and restoring a device.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A device whose guest-visible state can be saved and restored.
+///
+/// `Saved` is separate from the live type, total (write `save` by destructuring `self` without `..`, so that a
+/// forgotten field does not compile) and safe on hostile bytes: `restore` checks every field's range.
+pub trait Snapshot {
+    /// The state as data.
+    type Saved: Serialize + DeserializeOwned;
+
+    /// A copy of the state.
+    fn save(&self) -> Self::Saved;
+
+    /// Takes the state over and drives the wires anew.
+    ///
+    /// # Errors
+    /// A field out of its range; the device is then unchanged.
+    fn restore(&mut self, saved: Self::Saved) -> Result<(), RestoreError>;
+}
+
+/// A saved field that cannot be.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{device}: saved {field} is out of range")]
+pub struct RestoreError {
+    /// The device's name.
+    pub device: &'static str,
+    /// The field's name.
+    pub field: &'static str,
+}

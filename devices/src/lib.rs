@@ -1,0 +1,7 @@
+//! The peripherals of a Handset phone.
+//!
+//! Each device is a pure state machine behind registers or virtqueues: feed it accesses and time, watch its wires.
+//! [`bus`] holds the contracts that devices, boards and host back ends meet at; every other module is one class of
+//! device. Nothing here owns a thread, reads a host clock or knows a window, socket or file.
+
+pub mod bus;

@@ -1,0 +1,1 @@
+//! Guest-side programs: bare-metal tests and the demo guest, assembled by dynasm's AArch64 back end.

@@ -1,0 +1,2 @@
+//! Handset's command line.
+fn main() {}

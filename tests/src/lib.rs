@@ -1,0 +1,1 @@
+//! Tests of Handset as a whole: house rules, instruction vectors, boots.
