@@ -5,3 +5,4 @@
 //! device. Nothing here owns a thread, reads a host clock or knows a window, socket or file.
 
 pub mod bus;
+pub mod virtio;
