@@ -10,4 +10,5 @@
 pub mod a64;
 pub mod interp;
 pub mod ir;
+pub mod mmu;
 pub mod state;
