@@ -123,10 +123,26 @@ impl Bytes {
     }
 }
 
-#[target_feature(enable = "cmpxchg16b")]
+/// `lock cmpxchg16b`: the value before.
+///
+/// # Safety
+/// `at` is valid, 16-byte aligned, and the host has the instruction.
 unsafe fn compare_exchange_16(at: *mut u128, old: u128, new: u128) -> u128 {
-    // SAFETY: the caller gives an aligned address in bounds.
-    unsafe { std::arch::x86_64::cmpxchg16b(at, old, new, Ordering::SeqCst, Ordering::SeqCst) }
+    let (mut low, mut high) = (old as u64, (old >> 64) as u64);
+    // SAFETY: as above; RBX, which the compiler reserves, is swapped back.
+    unsafe {
+        std::arch::asm!(
+            "xchg rbx, {new_low}",
+            "lock cmpxchg16b [{at}]",
+            "mov rbx, {new_low}",
+            at = in(reg) at,
+            new_low = inout(reg) new as u64 => _,
+            in("rcx") (new >> 64) as u64,
+            inout("rax") low,
+            inout("rdx") high,
+        );
+    }
+    u128::from(high) << 64 | u128::from(low)
 }
 
 /// Host address to add to a virtual address so that `va` leads to the RAM at `pa` (which is RAM).
