@@ -1,4 +1,5 @@
 //! Accesses to RAM through host pointers: page table entries, and whole guest accesses with their atomicity.
+#![allow(clippy::unnecessary_cast, reason = "one body serves integers of several widths")]
 #![allow(unsafe_code, reason = "guest RAM is shared with other vCPUs and accessed by host atomics")]
 
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -117,8 +118,8 @@ impl Bytes {
     /// Atomic read-modify-write; the value before. Callers have checked alignment and a length up to 8.
     pub fn update(self, f: impl Fn(u64) -> u64) -> u64 {
         by_size!(self, p: Atomic => {
-            let step = |v: Int| Some(f(u64::from(v)) as Int);
-            u64::from(p.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).expect("the step never refuses"))
+            let step = |v: Int| Some(f(v as u64) as Int);
+            p.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).expect("the step never refuses") as u64
         }; else unreachable!("atomics have 1 to 8 aligned bytes"))
     }
 }
