@@ -5,4 +5,6 @@
 //! device. Nothing here owns a thread, reads a host clock or knows a window, socket or file.
 
 pub mod bus;
+pub mod fdt;
+pub mod gic;
 pub mod virtio;
