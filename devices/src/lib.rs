@@ -7,4 +7,8 @@
 pub mod bus;
 pub mod fdt;
 pub mod gic;
+pub mod gpio;
+mod primecell;
+pub mod rtc;
+pub mod serial;
 pub mod virtio;

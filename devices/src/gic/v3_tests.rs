@@ -245,7 +245,7 @@ fn spis_go_to_the_cpu_of_their_affinity_and_to_no_other() {
     rig.enable(32);
     rig.gic.set_level(0, true);
     assert!(rig.irq.level(0));
-    rig.gicd.write(Access::new(0x6100, Size::B8), 0x80_0000_02);
+    rig.gicd.write(Access::new(0x6100, Size::B8), 0x8000_0002);
     assert_eq!(rig.read_gicd(0x6100), 2, "IRM is not implemented");
     assert!(!rig.irq.level(0) && rig.irq.level(2));
     rig.gicd(0x6100, 0x0102);

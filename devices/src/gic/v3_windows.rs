@@ -78,7 +78,7 @@ fn read_distributor(state: &State, offset: u64) -> u32 {
     match offset {
         0x0000 => {
             let [g0, g1] = state.core.enabled;
-            GICD_CTLR_FIXED | u32::from(g0) * GICD_CTLR_ENABLE_GRP0 | u32::from(g1) * GICD_CTLR_ENABLE_GRP1
+            GICD_CTLR_FIXED + u32::from(g0) * GICD_CTLR_ENABLE_GRP0 + u32::from(g1) * GICD_CTLR_ENABLE_GRP1
         }
         0x0004 => GICD_TYPER,
         0x0008 => IIDR,
