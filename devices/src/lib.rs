@@ -6,6 +6,7 @@
 
 pub mod bus;
 pub mod fdt;
+pub mod flash;
 pub mod gic;
 pub mod gpio;
 mod primecell;

@@ -8,5 +8,5 @@ pub(crate) fn identification(part: u32, revision: u32, offset: u64) -> Option<u3
         0xff0..0x1000 => 0xb105_f00d,
         _ => return None,
     };
-    (offset % 4 == 0).then_some(word >> (8 * (offset / 4 % 4)) & 0xff)
+    offset.is_multiple_of(4).then_some(word >> (8 * (offset / 4 % 4)) & 0xff)
 }

@@ -117,7 +117,7 @@ impl MmioDevice for Pl061 {
     fn read(&mut self, at: Access) -> u64 {
         let word = match at.offset {
             // GPIODATA: address bits 9:2 select lines.
-            0..0x400 if at.offset % 4 == 0 => (self.pins() & (at.offset >> 2) as u8).into(),
+            0..0x400 if at.offset.is_multiple_of(4) => (self.pins() & (at.offset >> 2) as u8).into(),
             GPIODIR => self.dir.into(),
             GPIOIS => self.is.into(),
             GPIOIBE => self.ibe.into(),
@@ -134,7 +134,7 @@ impl MmioDevice for Pl061 {
     fn write(&mut self, at: Access, value: u64) {
         let value = value as u8;
         match at.offset {
-            0..0x400 if at.offset % 4 == 0 => {
+            0..0x400 if at.offset.is_multiple_of(4) => {
                 let lines = (at.offset >> 2) as u8 & self.dir;
                 self.data = self.data & !lines | value & lines;
             }
