@@ -7,6 +7,7 @@
 pub mod bus;
 pub mod fdt;
 pub mod flash;
+pub mod fw_cfg;
 pub mod gic;
 pub mod gpio;
 mod primecell;
