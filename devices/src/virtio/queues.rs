@@ -134,13 +134,15 @@ impl Queues {
         self.slots.get_mut(index).map(|s| &mut s.queue)
     }
 
-    pub(super) fn is_running(&self) -> bool {
-        self.running
-    }
-
-    /// Lets the queues run with DRIVER_OK, and stops them when something is broken.
+    /// DRIVER_OK is set.
     pub(super) fn run(&mut self, running: bool) {
         self.running = running;
+    }
+
+    /// Something is broken: nothing moves until a reset.
+    pub(super) fn stop(&mut self) {
+        self.running = false;
+        self.slots.iter_mut().for_each(|s| (s.used, s.deferred) = (false, false));
     }
 
     pub(super) fn set_event_idx(&mut self, on: bool) {
