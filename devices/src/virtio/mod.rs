@@ -6,12 +6,15 @@
 //!
 //! Left out: packed rings (2.8), per-queue reset (2.6.1), shared memory regions (2.10).
 
+pub mod blk;
 mod chain;
+pub mod console;
 #[cfg(test)]
 mod driver;
 mod endpoint;
 pub mod mmio;
 mod queues;
+pub mod rng;
 
 pub use chain::{Chain, Reader, Writer};
 pub use queues::Queues;

@@ -125,6 +125,11 @@ impl Queues {
         Ok(())
     }
 
+    /// Counts work of so many bytes against this call, beside that of the buffers themselves.
+    pub fn charge(&mut self, bytes: u64) {
+        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+    }
+
     /// Tells the driver that the configuration space has changed (2.5).
     pub fn config_changed(&mut self) {
         self.config_changed = true;
