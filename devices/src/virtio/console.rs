@@ -364,7 +364,7 @@ mod tests {
             Ok(())
         });
         assert_eq!(d.read(0x60), 2);
-        let mut half = |at| d.mmio.read(Access::new(0x100 + at, Size::B2));
+        let mut half = |at: u64| d.mmio.read(Access::new(0x100 + at, Size::B2));
         assert_eq!((half(0), half(2), half(4)), (132, 43, 2));
     }
 
@@ -375,10 +375,12 @@ mod tests {
         )) {
             let ports = (0..3).map(|_| Port::console(Box::new(NullSink))).collect();
             let mut d = Driver::started(Console::new(ports), MULTIPORT);
-            for (port, event, value, len) in messages {
+            for (sent, (port, event, value, len)) in messages.into_iter().enumerate() {
                 let mut bytes = message(port, event, value);
                 bytes.resize(len, 0);
-                d.add(2, &[Buf::In(len as u32)]);
+                if sent < 12 {
+                    d.add(2, &[Buf::In(len as u32)]);
+                }
                 d.ask(3, &[Buf::Out(&bytes)]);
             }
             prop_assert_eq!(d.read(0x70), 15);

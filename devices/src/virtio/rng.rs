@@ -8,9 +8,12 @@ use super::{Broken, Queues, VirtioDevice};
 
 const AT_ONCE: u64 = 64 << 10;
 
+/// Fills a buffer with random bytes.
+type Source = dyn FnMut(&mut [u8]) + Send;
+
 /// Random bytes for the guest, from a source that fills a buffer.
 pub struct Entropy {
-    source: Box<dyn FnMut(&mut [u8]) + Send>,
+    source: Box<Source>,
 }
 
 impl Entropy {
