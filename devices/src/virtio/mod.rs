@@ -12,6 +12,8 @@ pub mod console;
 #[cfg(test)]
 mod driver;
 mod endpoint;
+#[cfg(test)]
+mod hostile;
 pub mod mmio;
 mod queues;
 pub mod rng;
