@@ -13,6 +13,7 @@ const BLOCK: usize = 128;
 const MANUFACTURER: [u8; 3] = *b"HST";
 /// Red, green, blue and white of sRGB as the standard's ten bytes.
 const SRGB: [u8; 10] = [0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54];
+const MODEL_YEAR: u32 = 2026;
 const REFRESH: u64 = 60;
 
 /// A mode: pixels shown, then front porch, sync pulse and whole blanking of both directions.
@@ -112,47 +113,55 @@ pub(super) fn edid(display: Display, scanout: usize) -> Vec<u8> {
     let (width, height) = display.size();
     let mm = display.millimetres();
     let timing = Timing::reduced(width, height);
-    let descriptor = timing.descriptor(mm);
+    let native = timing.descriptor(mm);
+    // A base block starts with a mode: a fraction of the native one where that does not fit.
+    let fraction = |n: u32| Timing::reduced((width / n).max(1), (height / n).max(1)).descriptor(mm);
+    let descriptor = native.or_else(|| (2..).find_map(fraction)).expect("small modes fit");
 
     let mut e = vec![0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0];
     let letters = MANUFACTURER.iter().fold(0u16, |id, letter| id << 5 | u16::from(letter - b'A' + 1));
     e.extend(letters.to_be_bytes());
     e.extend(1u16.to_le_bytes()); // product
     e.extend((scanout as u32 + 1).to_le_bytes()); // serial number
-    e.extend([0xff, (2026u32 - 1990) as u8]); // model year
+    e.extend([0xff, (MODEL_YEAR - 1990) as u8]); // model year
     e.extend([1, 4]);
-    // Digital, 8 bits per colour.
-    e.push(0xa0);
+    e.push(0xa0); // digital, 8 bits per colour
     let centimetres = |mm: u32| ((mm + 5) / 10).min(0xff) as u8;
     let cm = (centimetres(mm.0), centimetres(mm.1));
     e.extend(if cm.0 == 0 || cm.1 == 0 { [0, 0] } else { [cm.0, cm.1] });
     e.push(120); // gamma 2.2
-    // RGB only, sRGB, the first timing is the native one.
-    e.push(0x06);
+    e.push(if native.is_some() { 0x06 } else { 0x04 }); // RGB only, sRGB, whether the first timing is the native one
     e.extend(SRGB);
     e.extend([0; 3]); // no established timings
     e.extend([1; 16]); // no standard timings
     let dummy = text(0x10, "").map(|b| if b == 0x10 { b } else { 0 });
-    if let Some(descriptor) = descriptor {
-        e.extend(descriptor);
-    }
+    e.extend(descriptor);
     e.extend(text(0xfc, "Handset"));
     e.extend(text(0xff, &format!("{scanout}")));
     while e.len() < BLOCK - 2 {
         e.extend(dummy);
     }
-    e.extend([u8::from(descriptor.is_none()), 0]);
+    e.extend([u8::from(native.is_none()), 0]);
     close(&mut e);
 
-    if descriptor.is_none() {
-        let mut x = [0; BLOCK];
-        x[0] = 0x70;
-        let section = &mut x[1..BLOCK - 1];
-        // DisplayID 1.3, a section of one data block, a stand-alone display device.
-        section[..4].copy_from_slice(&[0x13, 121, 3, 0]);
-        section[4..7].copy_from_slice(&[3, 0, 20]);
-        section[7..27].copy_from_slice(&timing.display_id());
-        close(section);
+    if native.is_none() {
+        let mut x = vec![0x70];
+        x.extend([0x13, 121, 2, 0]); // a DisplayID 1.3 section: a display panel
+        x.extend([0x00, 0, 12]); // product identification
+        x.extend(MANUFACTURER);
+        x.extend([1, 0, scanout as u8 + 1, 0, 0, 0, 0, (MODEL_YEAR - 2000) as u8, 0]);
+        x.extend([0x01, 0, 12]); // display parameters
+        for field in [mm.0.saturating_mul(10), mm.1.saturating_mul(10), width, height] {
+            x.extend((field.min(0xffff) as u16).to_le_bytes());
+        }
+        let aspect = width.max(height) * 100 / width.min(height) - 100;
+        x.extend([0, 120, aspect.min(0xff) as u8, 0x77]); // gamma 2.2, 8 bits per colour
+        x.extend([0x03, 0, 20]); // type I detailed timing
+        x.extend(timing.display_id());
+        x.extend([0x0f, 0, 10, 0xb1, 0, 1 << 1, 0, 0, 0, 0, 0, 0, 0]); // interface: proprietary, 8 bits per RGB colour
+        x.resize(BLOCK - 1, 0);
+        close(&mut x[1..]);
+        x.push(0);
         close(&mut x);
         e.extend(x);
     }
@@ -166,16 +175,8 @@ mod tests {
 
     use super::*;
 
-    const SIZES: [(u32, u32); 8] = [
-        (720, 1280),
-        (1, 1),
-        (640, 480),
-        (1080, 2400),
-        (3840, 2160),
-        (4095, 1000),
-        (4096, 4096),
-        (16384, 16384),
-    ];
+    const SIZES: [(u32, u32); 8] =
+        [(720, 1280), (1, 1), (640, 480), (1080, 2400), (3840, 2160), (4095, 1000), (4096, 4096), (16384, 16384)];
 
     #[test]
     fn blocks_are_whole_and_add_up() {
@@ -192,7 +193,10 @@ mod tests {
     fn the_first_descriptor_holds_size_and_millimetres() {
         let e = edid(Display::new(720, 1280).with_millimetres(65, 115), 0);
         let d = &e[54..72];
-        assert_eq!((u32::from(d[2]) | u32::from(d[4] >> 4) << 8, u32::from(d[5]) | u32::from(d[7] >> 4) << 8), (720, 1280));
+        assert_eq!(
+            (u32::from(d[2]) | u32::from(d[4] >> 4) << 8, u32::from(d[5]) | u32::from(d[7] >> 4) << 8),
+            (720, 1280)
+        );
         assert_eq!((d[12], d[13]), (65, 115));
         assert_eq!((e[21], e[22]), (7, 12));
     }

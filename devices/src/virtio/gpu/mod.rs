@@ -118,7 +118,9 @@ impl Gpu {
             }
             Command::AttachBacking { resource, entries } => self.attach(resource, &entries, ram)?,
             Command::DetachBacking { resource } => self.accounted(resource, Resource::detach)?,
-            Command::UpdateCursor { pos, resource, hot_x, hot_y } => self.update_cursor(pos, resource, (hot_x, hot_y))?,
+            Command::UpdateCursor { pos, resource, hot_x, hot_y } => {
+                self.update_cursor(pos, resource, (hot_x, hot_y))?
+            }
             Command::MoveCursor { pos } => self.move_cursor(pos)?,
         }
         Ok(Reply::NoData)
@@ -151,11 +153,7 @@ impl Gpu {
     }
 
     /// Changes a resource and settles what it costs now.
-    fn accounted(
-        &mut self,
-        id: u32,
-        change: impl FnOnce(&mut Resource) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+    fn accounted(&mut self, id: u32, change: impl FnOnce(&mut Resource) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let resource = self.resources.get_mut(&id).ok_or(Refusal::InvalidResourceId)?;
         let before = resource.cost();
         let outcome = change(resource);

@@ -111,9 +111,7 @@ fn command(kind: u32, mut f: Fields<'_>) -> Result<Command, Refusal> {
         RESOURCE_UNREF => Command::Unref { resource: f.u32()? },
         SET_SCANOUT => Command::SetScanout { rect: f.rect()?, scanout: f.u32()?, resource: f.u32()? },
         RESOURCE_FLUSH => Command::Flush { rect: f.rect()?, resource: f.u32()? },
-        TRANSFER_TO_HOST_2D => {
-            Command::TransferToHost2d { rect: f.rect()?, offset: f.u64()?, resource: f.u32()? }
-        }
+        TRANSFER_TO_HOST_2D => Command::TransferToHost2d { rect: f.rect()?, offset: f.u64()?, resource: f.u32()? },
         RESOURCE_ATTACH_BACKING => {
             let (resource, count) = (f.u32()?, f.u32()? as usize);
             if count > MAX_BACKING_ENTRIES {
