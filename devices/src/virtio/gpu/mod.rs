@@ -17,6 +17,8 @@ mod edid;
 mod protocol;
 mod resource;
 mod scanout;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
