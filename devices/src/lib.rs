@@ -5,4 +5,5 @@
 //! device. Nothing here owns a thread, reads a host clock or knows a window, socket or file.
 
 pub mod bus;
+pub mod display;
 pub mod virtio;
