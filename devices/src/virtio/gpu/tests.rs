@@ -291,6 +291,27 @@ fn a_restored_gpu_shows_and_serves_the_same() {
     assert_eq!(other.mmio.device_mut().restore(wrong).unwrap_err().field, "displays");
 }
 
+#[test]
+fn transfers_without_end_are_served_in_pieces() {
+    let wakes = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&wakes);
+    let gpu = Gpu::new(&[None], Box::new(Screen::default()), Waker::new(move || *counter.lock().unwrap() += 1));
+    let mut driver = Driver::started(gpu, 0);
+    // 16 MiB, backed by the same 8 MiB twice.
+    assert_eq!(ask(&mut driver, 0x101, &[1, 1, 2048, 2048])[0], NODATA);
+    let all = [0x4000_0000, 0, 8 << 20, 0];
+    assert_eq!(ask(&mut driver, 0x106, &[&[1, 2], &all[..], &all[..]].concat())[0], NODATA);
+    let transfer = request(0x105, &[0, 0, 2048, 2048, 0, 0, 1, 0]);
+    for _ in 0..6 {
+        driver.add(CONTROL, &[Buf::Out(&transfer), Buf::In(24)]);
+    }
+    let served = |driver: &mut Driver<Gpu>| std::iter::from_fn(|| driver.answer(CONTROL)).count();
+    driver.notify(CONTROL);
+    assert_eq!((served(&mut driver), *wakes.lock().unwrap()), (4, 1));
+    driver.mmio.poll(0);
+    assert_eq!((served(&mut driver), *wakes.lock().unwrap()), (2, 1));
+}
+
 /// Requests that look like requests: known types, and small, edge or random words.
 fn likely() -> impl Strategy<Value = Vec<u8>> {
     let kind = prop_oneof![0x100u32..0x10c, 0x300u32..0x302];
