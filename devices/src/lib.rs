@@ -5,6 +5,7 @@
 //! device. Nothing here owns a thread, reads a host clock or knows a window, socket or file.
 
 pub mod bus;
+pub mod display;
 pub mod fdt;
 pub mod flash;
 pub mod fw_cfg;

@@ -12,8 +12,10 @@ pub mod console;
 #[cfg(test)]
 mod driver;
 mod endpoint;
+pub mod gpu;
 #[cfg(test)]
 mod hostile;
+pub mod input;
 pub mod mmio;
 mod queues;
 pub mod rng;
