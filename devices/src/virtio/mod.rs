@@ -7,6 +7,7 @@
 //! Left out: packed rings (2.8), per-queue reset (2.6.1), shared memory regions (2.10).
 
 mod chain;
+pub mod net;
 mod queues;
 
 pub use chain::{Chain, Reader, Writer};
