@@ -68,7 +68,8 @@ impl Offload {
         self.0.load(Ordering::Relaxed) & Self::TSO != 0
     }
 
-    fn set(&self, csum: bool, tso: bool) {
+    /// Says what the driver takes; large segments always without checksum.
+    pub fn set(&self, csum: bool, tso: bool) {
         let flags = if csum { Self::CSUM } else { 0 } | if csum && tso { Self::TSO } else { 0 };
         self.0.store(flags, Ordering::Relaxed);
     }
@@ -122,7 +123,10 @@ pub struct NetCard {
 
 impl std::fmt::Debug for NetCard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NetCard").field("config", &self.config).field("features", &self.features).finish_non_exhaustive()
+        f.debug_struct("NetCard")
+            .field("config", &self.config)
+            .field("features", &self.features)
+            .finish_non_exhaustive()
     }
 }
 

@@ -55,12 +55,7 @@ impl UserNet {
     ///
     /// # Errors
     /// [`NetError`]
-    pub fn start(
-        spec: UserSpec,
-        mtu: u16,
-        offload: Option<Arc<Offload>>,
-        waker: Waker,
-    ) -> Result<Self, NetError> {
+    pub fn start(spec: UserSpec, mtu: u16, offload: Option<Arc<Offload>>, waker: Waker) -> Result<Self, NetError> {
         let mut listeners = router::Listeners::default();
         let mut listening = Vec::new();
         for &Forward { transport, host, guest } in &spec.forwards {

@@ -14,6 +14,7 @@ use slab::Slab;
 use smoltcp::time::Instant;
 
 use super::addresses::{GATEWAY, RESOLVER, host_of, is_guest, is_outside};
+use super::dhcp;
 use super::flows::{self, Flow, Kind, Via};
 use super::fragments::Fragments;
 use super::link::Link;
@@ -21,7 +22,6 @@ use super::ring::MAX_FRAME;
 use super::spec::UserSpec;
 use super::tcp::{self, Connection, Next, Sizing};
 use super::wire::{self, Endpoint, ICMP, Icmp, Packet, Segment, TCP, UDP};
-use super::dhcp;
 
 /// TCP connections at a time.
 pub const MAX_CONNECTIONS: usize = 1024;
@@ -189,7 +189,11 @@ impl Router {
         let sweep = (!idle).then_some(self.next_sweep);
         let at = [sweep, self.next_deadline].into_iter().flatten().min()?;
         // One millisecond more, since the system rounds down and would wake in vain.
-        Some(if at <= now { Duration::ZERO } else { Duration::from((at - now).max(smoltcp::time::Duration::from_millis(1))) })
+        Some(if at <= now {
+            Duration::ZERO
+        } else {
+            Duration::from((at - now).max(smoltcp::time::Duration::from_millis(1)))
+        })
     }
 
     fn event(&mut self, event: &mio::event::Event) {
@@ -402,8 +406,7 @@ impl Router {
             TCP => self.segment(packet),
             UDP => {
                 if let Some((from, to, payload)) = wire::parse_udp(packet.payload) {
-                    let key =
-                        flows::Key { kind: Kind::Udp, guest: (packet.from, from), remote: (packet.to, to) };
+                    let key = flows::Key { kind: Kind::Udp, guest: (packet.from, from), remote: (packet.to, to) };
                     self.datagram(key, packet, payload);
                 }
             }

@@ -61,8 +61,7 @@ impl Engine {
             list.push(IpCidr::new(key.remote.0.into(), 32)).expect("the list has room for one");
         });
         interface.routes_mut().add_default_ipv4_route(key.guest.0).expect("the table has room for one");
-        let mut socket =
-            Socket::new(SocketBuffer::new(vec![0; buffer]), SocketBuffer::new(vec![0; buffer]));
+        let mut socket = Socket::new(SocketBuffer::new(vec![0; buffer]), SocketBuffer::new(vec![0; buffer]));
         socket.set_nagle_enabled(false);
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
