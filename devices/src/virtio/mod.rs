@@ -17,6 +17,7 @@ pub mod gpu;
 mod hostile;
 pub mod input;
 pub mod mmio;
+pub mod net;
 mod queues;
 pub mod rng;
 
