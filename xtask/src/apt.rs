@@ -1,13 +1,13 @@
 //! arm64 packages from the host's own Debian mirror, without touching the host's package lists.
 //!
 //! A private apt configuration per suite: its own lists, an empty status file, its own sources. apt resolves, verifies
-//! (signed release file, hashes) and resumes; `dpkg-deb -x` unpacks. Left out: maintainer scripts, which do not run.
+//! (signed release file, hashes) and resumes; `dpkg-deb` and tar unpack. Left out: maintainer scripts, which do not run.
 
 use crate::progress::{self, Step};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Debian's archive keys, as Debian installs them.
 pub const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -21,10 +21,15 @@ pub fn host_mirror() -> Result<String> {
     if let Ok(mirror) = std::env::var("HANDSET_MIRROR") {
         return Ok(mirror);
     }
+    mirror_in(&host_suites()?)
+        .ok_or_else(|| anyhow!("the host's apt names no Debian mirror; name one in HANDSET_MIRROR"))
+}
+
+/// The mirrors and suites that the host's apt uses: a line each, parted by a space.
+pub fn host_suites() -> Result<String> {
     let mut query = Command::new("apt-get");
     query.args(["indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"]);
-    mirror_in(&progress::output("read the host's apt sources", &mut query)?)
-        .ok_or_else(|| anyhow!("the host's apt names no Debian mirror; name one in HANDSET_MIRROR"))
+    progress::output("read the host's apt sources", &mut query)
 }
 
 fn mirror_in(targets: &str) -> Option<String> {
@@ -179,11 +184,30 @@ impl Suite {
         });
         for (done, package) in packages.iter().enumerate() {
             step.at(100.0 * done as f32 / packages.len() as f32, &package.name);
-            let mut unpack = Command::new("dpkg-deb");
-            unpack.arg("--extract").arg(self.archive(package)).arg(into);
-            progress::output(&format!("unpack {}", package.file()), &mut unpack)?;
+            self.unpack_one(package, into).with_context(|| format!("unpack {}", package.file()))?;
         }
         step.end();
+        Ok(())
+    }
+
+    /// Unpacks by tar, since `dpkg-deb --extract` replaces a link to a folder by a folder.
+    fn unpack_one(&self, package: &Package, into: &Path) -> Result<()> {
+        let mut data = Command::new("dpkg-deb")
+            .arg("--fsys-tarfile")
+            .arg(self.archive(package))
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start dpkg-deb")?;
+        let unpacked = Command::new("tar")
+            .args(["--extract", "--preserve-permissions", "--keep-directory-symlink", "--directory"])
+            .arg(into)
+            .stdin(data.stdout.take().expect("stdout is piped"))
+            .status()
+            .context("start tar")?;
+        let read = data.wait().context("wait for dpkg-deb")?;
+        if !read.success() || !unpacked.success() {
+            bail!("dpkg-deb ended with {read}, tar with {unpacked}");
+        }
         Ok(())
     }
 

@@ -144,23 +144,22 @@ fn install(missing: &[&str]) -> Result<()> {
         Ok(())
     };
     update("apt-get update")?;
-    let mut backports = false;
-    if needs_qemu && is_bookworm() && !candidates_are_new_enough()? {
+    let backports = needs_qemu && is_bookworm() && !candidates_are_new_enough()?;
+    if backports && !apt::host_suites()?.lines().any(|line| line.ends_with(" bookworm-backports")) {
         write_root_file(BACKPORTS, &backports_source(&apt::host_mirror()?), root)?;
         update("apt-get update with backports")?;
-        backports = true;
     }
-    let step = progress::Step::begin(&format!("install {}", missing.join(" ")));
-    let mut command = apt_get();
-    command.args(["-q", "-y", "--no-install-recommends"]);
+    // QEMU's own libraries must come from where it comes from.
     let (qemu, plain): (Vec<&str>, Vec<&str>) = missing.iter().partition(|m| backports && QEMU.contains(m));
-    command.arg("install").args(plain).args(qemu.iter().map(|name| format!("{name}/bookworm-backports")));
-    if backports {
-        // QEMU's own libraries come from where it comes from.
-        command.args(["-o", "APT::Default-Release=/^bookworm/"]);
+    for (packages, from) in [(plain, &[][..]), (qemu, &["-t", "bookworm-backports"])] {
+        if !packages.is_empty() {
+            let step = progress::Step::begin(&format!("install {}", packages.join(" ")));
+            let mut command = apt_get();
+            command.args(["-q", "-y", "install", "--no-install-recommends"]).args(from).args(packages);
+            progress::apt(&step, &mut command)?;
+            step.end();
+        }
     }
-    progress::apt(&step, &mut command)?;
-    step.end();
     Ok(())
 }
 

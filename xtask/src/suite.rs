@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 /// The guests that the boot tests use; fetched before the tests run, so that these wait for no download.
 const GUESTS: &[&str] = &["debian12", "debian13", "debian12-disk"];
 
+/// A stage: its name and what it does.
+type Stage = (&'static str, fn() -> Result<()>);
+
 /// The stages, in the order of how soon each can tell that something is wrong.
-const STAGES: &[(&str, fn() -> Result<()>)] = &[
+const STAGES: &[Stage] = &[
     ("set-up", || host::set_up(host::EVERYTHING)),
     ("format", || step(cargo().args(["fmt", "--all", "--check"]))),
     ("clippy", || step(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),

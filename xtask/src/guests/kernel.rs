@@ -47,6 +47,7 @@ const LOADED: &[&str] = &[
 const OFFERED: &[&str] = &[
     "9pnet_virtio",
     "autofs4",
+    "binfmt_misc",
     "configfs",
     "dm_mod",
     "fuse",
@@ -64,7 +65,7 @@ const OFFERED: &[&str] = &[
 
 /// What the initrd is made of, beside packages.
 pub const RECIPE: &[&str] =
-    &[FILES[0].2, FILES[1].2, FILES[2].2, FILES[3].2, FILES[6].2, "modules of virt, with sound and USB"];
+    &[FILES[0].2, FILES[1].2, FILES[2].2, FILES[3].2, FILES[6].2, "modules of virt, with sound, USB and binfmt"];
 
 /// The packages of a suite's kernel guest.
 pub fn packages(suite: &Suite) -> Result<[Package; 2]> {
