@@ -20,6 +20,7 @@ const STAGES: &[Stage] = &[
     ("unit tests", || step(cargo().args(["test", "--workspace"]))),
     ("guests", || GUESTS.iter().try_for_each(|name| guests::fetch(name, false).map(|_| ()))),
     ("release build", || step(cargo().args(["build", "--release", "--package", "handset"]))),
+    ("guests on QEMU", || step(cargo().args(["test", "--package", "handset-tests", "--test", "boot-on-qemu"]))),
     ("boot tests", || step(cargo().args(["test", "--package", "handset-tests", "--test", "boot"]))),
 ];
 
