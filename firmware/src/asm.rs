@@ -150,6 +150,11 @@ impl Asm {
         self.check(&format!("{name}: FAR_EL1"), 2, far);
     }
 
+    /// Sets this CPU's interrupt handler. It may change x0–x11, x16, x17 and x30, and runs with interrupts masked.
+    pub(crate) fn on_irq(&mut self, handler: DynamicLabel) {
+        a64!(self; mrs x17, crate::sysreg::TPIDR_EL1; adr x16, =>handler; str x16, [x17, CpuArea::IRQ_HANDLER]);
+    }
+
     /// Returns to a label by ERET with the given SPSR_EL1. Changes x0.
     pub(crate) fn eret_to(&mut self, label: DynamicLabel, spsr: u64) {
         a64!(self; adr x0, =>label; msr crate::sysreg::ELR_EL1, x0);

@@ -6,6 +6,7 @@
 
 mod asm;
 pub mod image;
+mod interrupts;
 mod programs;
 mod runtime;
 mod sysreg;

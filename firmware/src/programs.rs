@@ -3,10 +3,21 @@
 use crate::asm::Asm;
 
 mod exceptions;
+mod gic;
 mod granules;
 mod hello;
 mod mmu;
+mod psci;
+mod timer;
 
 /// Name and body of each program.
-pub(crate) const TABLE: &[(&str, fn(&mut Asm))] =
-    &[("hello", hello::emit), ("exceptions", exceptions::emit), ("mmu", mmu::emit), ("granules", granules::emit)];
+#[rustfmt::skip]
+pub(crate) const TABLE: &[(&str, fn(&mut Asm))] = &[
+    ("hello", hello::emit),
+    ("exceptions", exceptions::emit),
+    ("mmu", mmu::emit),
+    ("granules", granules::emit),
+    ("timer", timer::emit),
+    ("gic", gic::emit),
+    ("psci", psci::emit),
+];

@@ -21,6 +21,9 @@ const PLAIN_TABLE: u64 = FAILURES + 0x1000;
 /// Memory from here up to the end of the image size is a program's own.
 pub(crate) const SCRATCH: u64 = 0x4180_0000;
 
+/// RAM's second place in the plain map.
+pub(crate) const ALIAS: u64 = 0x8000_0000;
+
 /// SCTLR_EL1 with the MMU off: RES1 bits, SPAN, and stack alignment checks; every EL0 permission withheld.
 pub(crate) const SCTLR_OFF: u64 = 0x30d0_0818;
 /// SCTLR_EL1.{M, C, I}.
@@ -80,6 +83,8 @@ fn start(a: &mut Asm) {
     a64!(a; mov x20, x0; msr daifset, 15);
     a.li(1, SCTLR_OFF);
     a64!(a; msr SCTLR_EL1, x1);
+    a.li(1, UART);
+    a64!(a; movz w2, 0x301; str w2, [x1, 0x30]); // UARTCR: on, transmit, receive
     a.li(1, CPU_AREAS);
     a.li(2, SCRATCH);
     a64!(a
@@ -92,7 +97,7 @@ fn start(a: &mut Asm) {
     a.li(2, 0x60_0000_0000_0401); // block at 0: device, execute never, AF
     a64!(a; str x2, [x1]);
     a.li(2, 0x4000_0000 | 0x705); // block: normal, inner shareable, AF
-    a64!(a; str x2, [x1, 8]);
+    a64!(a; str x2, [x1, 8]; str x2, [x1, 16]); // RAM, and once more at ALIAS
     a.li(1, CPU_AREAS);
     a64!(a; bl ->cpu_setup; mov x0, x20; b ->main);
 
