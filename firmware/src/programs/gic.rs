@@ -95,6 +95,9 @@ fn software(a: &mut Asm) {
     a.check("running priority afterwards", 3, IDLE_PRIORITY);
     // What is disabled in the distributor waits too. (Whether SGIs can be disabled is up to a GICv2.)
     fresh(a);
+    enable(a, UNUSED_INTID, LOW);
+    a.li(0, UNUSED_INTID);
+    a64!(a; bl ->irq_disable);
     a.li(0, UNUSED_INTID);
     a64!(a; bl ->irq_pend; bl ->take);
     a.check("a disabled interrupt is not taken", 27, 0);
