@@ -2,12 +2,14 @@
 
 use crate::asm::Asm;
 
+mod atomics;
 mod exceptions;
 mod gic;
 mod granules;
 mod hello;
 mod mmu;
 mod psci;
+mod smc;
 mod timer;
 
 /// Name and body of each program.
@@ -20,4 +22,6 @@ pub(crate) const TABLE: &[(&str, fn(&mut Asm))] = &[
     ("timer", timer::emit),
     ("gic", gic::emit),
     ("psci", psci::emit),
+    ("atomics", atomics::emit),
+    ("smc", smc::emit),
 ];
