@@ -4,6 +4,7 @@ use crate::asm::Asm;
 
 mod atomics;
 mod exceptions;
+mod fp;
 mod gic;
 mod granules;
 mod hello;
@@ -24,4 +25,5 @@ pub(crate) const TABLE: &[(&str, fn(&mut Asm))] = &[
     ("psci", psci::emit),
     ("atomics", atomics::emit),
     ("smc", smc::emit),
+    ("fp", fp::emit),
 ];
