@@ -7,7 +7,7 @@ pub const TEXT_OFFSET: u64 = 0x20_0000;
 /// The base of RAM on the board.
 pub const RAM: u64 = 0x4000_0000;
 /// The memory that a program may use, its own image included.
-pub const IMAGE_SIZE: u64 = 0x1e0_0000;
+pub const IMAGE_SIZE: u64 = 0x3e0_0000;
 /// Length of the header.
 pub const HEADER_LEN: usize = 64;
 

@@ -3,6 +3,7 @@
 use crate::asm::Asm;
 
 mod atomics;
+mod demo;
 mod exceptions;
 mod fp;
 mod gic;
@@ -26,4 +27,5 @@ pub(crate) const TABLE: &[(&str, fn(&mut Asm))] = &[
     ("atomics", atomics::emit),
     ("smc", smc::emit),
     ("fp", fp::emit),
+    ("demo", demo::emit),
 ];
