@@ -20,13 +20,15 @@ const AXIS_X: u32 = 32;
 const AXIS_Y: u32 = 40;
 const CONTACTS: u32 = 0x100;
 const CONTACT_SHIFT: u32 = 5;
-// A contact's state: where it is, where it was drawn last, whether it is down, was drawn, has changed.
+// A contact's state: where it is, where it was drawn last, its tracking id plus 1 (0: up; a button counts as 1), whether
+// it was drawn, whether it has changed, whether the serial port was told that it is down.
 const AT_X: u32 = 0;
 const AT_Y: u32 = 4;
 const LAST_X: u32 = 8;
 const DOWN: u32 = 16;
 const DRAWN: u32 = 20;
 const CHANGED: u32 = 24;
+const TOLD: u32 = 28;
 
 // Event types and codes.
 const EV_SYN: u32 = 0;
@@ -248,8 +250,10 @@ fn event(a: &mut Asm) {
         ; tracking:
         ; cmp w1, ABS_MT_TRACKING_ID
         ; b.ne <ignored
-        ; cmn w2, 1
-        ; cset w2, ne
+        ; add w2, w2, 1
+        ; ldr w7, [x4, DOWN]
+        ; cmp w2, w7
+        ; b.eq <ignored // said again, not begun again
         ; str w2, [x4, DOWN]
         ; stp wzr, w6, [x4, DRAWN as i32]
         ; ret
@@ -294,6 +298,10 @@ fn report(a: &mut Asm) {
         ; cbz w0, >next
         ; str wzr, [x27, CHANGED]
         ; ldp w28, w24, [x27, DOWN as i32] // down, drawn
+        ; ldr w1, [x27, TOLD]
+        ; orr w0, w1, w28
+        ; cbz w0, >next // a pointer that hovers
+        ; str w28, [x27, TOLD]
         ; adr x0, =>up
         ; cbz w28, >tell
         ; adr x0, =>down
