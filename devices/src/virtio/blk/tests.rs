@@ -57,6 +57,8 @@ impl BlockStore for Shared {
     }
 }
 
+mod against_qemu;
+
 const OK: u8 = 0;
 const IOERR: u8 = 1;
 const UNSUPP: u8 = 2;
