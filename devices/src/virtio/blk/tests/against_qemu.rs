@@ -90,7 +90,8 @@ impl Qemu {
                 c => answer.push(char::from(c)),
             }
         }
-        (self.byte(), self.byte());
+        self.byte();
+        self.byte();
         self.port.write_all(b"+").unwrap();
         answer
     }
