@@ -236,3 +236,9 @@ proptest! {
 fn a_hostile_guest_breaks_only_its_disk() {
     crate::virtio::hostile::survives(|| Block::new(Box::new(Shared::new(512 * 16)), "x"));
 }
+
+#[test]
+fn it_is_a_device_like_others() {
+    let make = || Driver::new(Block::new(Box::new(Shared::new(4096)), "x")).mmio;
+    crate::bus::conformance::check(crate::virtio::mmio::WINDOW, make);
+}
