@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod _new;
 pub mod bus;
+pub mod display;
 pub mod fdt;
 pub mod flash;
 pub mod fw_cfg;
