@@ -48,6 +48,9 @@ fn qemu(gic: u32, directory: &Path) -> Option<Tree> {
     decompile(&blob)
 }
 
+/// A device with its window and SPI.
+type Placed = (Box<dyn FdtNode>, u64, u64, Option<u32>);
+
 struct Wall;
 
 impl WallClock for Wall {
@@ -64,7 +67,7 @@ fn ours(gic: u32, directory: &Path) -> Option<Tree> {
         _ => Box::new(GicV3::new(1, vec![wire()], vec![wire()]).distributor()),
     };
     let ram = GuestRam::new(Pa(0x4000_0000), 1 << 20).unwrap();
-    let nodes: [(Box<dyn FdtNode>, u64, u64, Option<u32>); 6] = [
+    let nodes: [Placed; 6] = [
         (Box::new(CfiFlash::new(64 << 20, &[], false)), 0, 128 << 20, None),
         (gic_node, 0x800_0000, 0x1_0000, None),
         (Box::new(Pl011::new(Box::new(NullSink), wire(), Waker::none())), 0x900_0000, 0x1000, Some(1)),
