@@ -1,14 +1,21 @@
 //! Virtio 1.2 devices (OASIS virtio-v1.2-csd01), apart from how they are reached.
 //!
-//! A device is a [`VirtioDevice`]; a transport (`mmio`) owns it together with its [`Queues`], speaks the register
+//! A device is a [`VirtioDevice`]; a transport ([`mmio`]) owns it together with its [`Queues`], speaks the register
 //! protocol, and calls it. Rings, descriptors and requests live in hostile memory: [`Queues::pop`] copies a chain's
 //! descriptors once and checks the copy, so a [`Chain`] that a device holds is finite and lies in RAM.
 //!
 //! Left out: packed rings (2.8), per-queue reset (2.6.1), shared memory regions (2.10).
 
+pub mod blk;
 mod chain;
+pub mod console;
+#[cfg(test)]
+mod driver;
+mod endpoint;
+pub mod mmio;
 pub mod net;
 mod queues;
+pub mod rng;
 
 pub use chain::{Chain, Reader, Writer};
 pub use queues::Queues;

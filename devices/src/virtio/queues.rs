@@ -125,6 +125,11 @@ impl Queues {
         Ok(())
     }
 
+    /// Counts work of so many bytes against this call, beside that of the buffers themselves.
+    pub fn charge(&mut self, bytes: u64) {
+        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+    }
+
     /// Tells the driver that the configuration space has changed (2.5).
     pub fn config_changed(&mut self) {
         self.config_changed = true;
@@ -134,13 +139,15 @@ impl Queues {
         self.slots.get_mut(index).map(|s| &mut s.queue)
     }
 
-    pub(super) fn is_running(&self) -> bool {
-        self.running
-    }
-
-    /// Lets the queues run with DRIVER_OK, and stops them when something is broken.
+    /// DRIVER_OK is set.
     pub(super) fn run(&mut self, running: bool) {
         self.running = running;
+    }
+
+    /// Something is broken: nothing moves until a reset.
+    pub(super) fn stop(&mut self) {
+        self.running = false;
+        self.slots.iter_mut().for_each(|s| (s.used, s.deferred) = (false, false));
     }
 
     pub(super) fn set_event_idx(&mut self, on: bool) {
