@@ -11,23 +11,29 @@ const MAC: [u8; 6] = [0x52, 0x54, 0, 1, 2, 3];
 
 /// A cable whose far end the test holds.
 #[derive(Clone, Default)]
-struct Cable(Arc<Mutex<(Vec<Vec<u8>>, VecDeque<Vec<u8>>)>>);
+struct Cable(Arc<Mutex<Frames>>);
+
+#[derive(Default)]
+struct Frames {
+    sent: Vec<Vec<u8>>,
+    given: VecDeque<Vec<u8>>,
+}
 
 impl Cable {
     fn sent(&self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.0.lock().unwrap().0)
+        std::mem::take(&mut self.0.lock().unwrap().sent)
     }
     fn give(&self, frame: &[u8]) {
-        self.0.lock().unwrap().1.push_back(frame.into());
+        self.0.lock().unwrap().given.push_back(frame.into());
     }
 }
 
 impl NetPort for Cable {
     fn send(&mut self, frame: &[u8]) {
-        self.0.lock().unwrap().0.push(frame.into());
+        self.0.lock().unwrap().sent.push(frame.into());
     }
     fn receive(&mut self, buf: &mut [u8]) -> Option<usize> {
-        let frame = self.0.lock().unwrap().1.pop_front()?;
+        let frame = self.0.lock().unwrap().given.pop_front()?;
         buf[..frame.len()].copy_from_slice(&frame);
         Some(frame.len())
     }
