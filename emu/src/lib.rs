@@ -8,6 +8,8 @@
 //! `jit` translates it to host code. Neither `a64` nor `jit` knows the other; `cpu` brings them together.
 
 pub mod a64;
+pub mod cpu;
 pub mod interp;
 pub mod ir;
+pub mod mmu;
 pub mod state;

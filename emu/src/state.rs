@@ -88,7 +88,67 @@ impl Default for Pstate {
     }
 }
 
-/// Everything that an instruction can see of its own vCPU, but for system registers.
+/// Frequency of the system counter in Hz.
+pub const CNTFRQ: u64 = 62_500_000;
+
+/// System registers of EL1 and EL0 that are storage.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the manual's names, without the level where there is but one")]
+pub struct SysRegs {
+    pub osdtrrx: u64,
+    pub mdccint: u64,
+    pub mdscr: u64,
+    pub osdtrtx: u64,
+    pub oseccr: u64,
+    pub osdlr: u64,
+    pub dbgprcr: u64,
+    pub dbgclaim: u64,
+    pub sctlr: u64,
+    pub actlr: u64,
+    pub cpacr: u64,
+    pub tcr: u64,
+    pub spsr: u64,
+    pub elr: u64,
+    pub afsr0: u64,
+    pub afsr1: u64,
+    pub esr: u64,
+    pub far: u64,
+    pub par: u64,
+    pub mair: u64,
+    pub amair: u64,
+    pub vbar: u64,
+    pub disr: u64,
+    pub contextidr: u64,
+    pub tpidr_el1: u64,
+    pub cntkctl: u64,
+    pub csselr: u64,
+    pub pmselr: u64,
+    pub pmuserenr: u64,
+    pub tpidr_el0: u64,
+    pub tpidrro_el0: u64,
+    pub pmccfiltr: u64,
+    pub cntv_ctl: u64,
+    pub cntv_cval: u64,
+    pub cntp_ctl: u64,
+    pub cntp_cval: u64,
+    pub pmcr: u64,
+    pub pmcnten: u64,
+    pub pminten: u64,
+    pub pmovs: u64,
+    pub pmccntr_base: u64,
+    pub ttbr: [u64; 2],
+    pub dbgbvr: [u64; 6],
+    pub dbgbcr: [u64; 6],
+    pub dbgwvr: [u64; 4],
+    pub dbgwcr: [u64; 4],
+    pub pmevtyper: [u64; 4],
+    pub pmevcntr: [u64; 4],
+    /// OSLSR.OSLK.
+    pub os_locked: bool,
+}
+
+/// Everything that an instruction can see of its own vCPU, system registers among it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[repr(C, align(64))]
 pub struct CpuState {
@@ -106,6 +166,8 @@ pub struct CpuState {
     pub pstate: Pstate,
     /// SP_EL0, SP_EL1: the stack pointers that are not current; the current one lives in `x[31]`.
     pub sp: [u64; 2],
+    /// System registers.
+    pub sys: SysRegs,
 }
 
 impl CpuState {

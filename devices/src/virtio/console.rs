@@ -368,6 +368,13 @@ mod tests {
         assert_eq!((half(0), half(2), half(4)), (132, 43, 2));
     }
 
+    #[test]
+    fn a_hostile_guest_breaks_only_its_console() {
+        crate::virtio::hostile::survives(|| {
+            Console::new(vec![Port::console(Box::new(NullSink)), Port::named("agent", Box::new(NullSink))])
+        });
+    }
+
     proptest! {
         #[test]
         fn any_control_message_is_survived(messages in prop::collection::vec(

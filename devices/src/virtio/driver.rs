@@ -3,6 +3,7 @@
 //! Rings of queue `q` are at fixed places ([`Driver::table`] and so on); buffers are taken one after another.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::VirtioDevice;
 use super::mmio::VirtioMmio;
@@ -34,6 +35,7 @@ pub struct Driver<D> {
     pub ram: GuestRam,
     pub sink: Arc<RecordingSink>,
     pub size: u16,
+    woken: Arc<AtomicBool>,
     next_buffer: u64,
     next_descriptor: [u16; 64],
     avail: [u16; 64],
@@ -46,13 +48,19 @@ impl<D: VirtioDevice> Driver<D> {
     pub fn new(device: D) -> Self {
         let ram = GuestRam::new(Pa(BASE), RAM).unwrap();
         let sink = Arc::new(RecordingSink::default());
-        let mmio = VirtioMmio::new(device, ram.clone(), IrqLine::new(sink.clone(), 5), Waker::none());
+        let woken = Arc::new(AtomicBool::new(false));
+        let waker = Waker::new({
+            let woken = woken.clone();
+            move || woken.store(true, Ordering::SeqCst)
+        });
+        let mmio = VirtioMmio::new(device, ram.clone(), IrqLine::new(sink.clone(), 5), waker);
         let zeros = [0; 64];
         Self {
             mmio,
             ram,
             sink,
             size: 16,
+            woken,
             next_buffer: BASE + BUFFERS,
             next_descriptor: zeros,
             avail: zeros,
@@ -213,6 +221,29 @@ impl<D: VirtioDevice> Driver<D> {
         self.add(queue, bufs);
         self.notify(queue);
         self.answer(queue).expect("the device answers at once")
+    }
+
+    /// Whether the device asked for a poll since the last call.
+    pub fn woken(&self) -> bool {
+        self.woken.swap(false, Ordering::SeqCst)
+    }
+
+    /// The features that the device offers.
+    pub fn offered(&mut self) -> u64 {
+        let mut half = |sel| {
+            self.write(0x14, sel);
+            u64::from(self.read(0x10))
+        };
+        half(0) | half(1) << 32
+    }
+
+    /// Clears all rings, as a driver does before it sets them up anew.
+    pub fn forget_rings(&mut self) {
+        for queue in 0..self.mmio.device().queue_sizes().len() {
+            self.poke(self.avail_ring(queue).0, &[0; 1024]);
+            self.poke(self.used_ring(queue).0, &[0; 4096]);
+        }
+        (self.avail, self.seen) = ([0; 64], [0; 64]);
     }
 
     pub fn line(&self) -> bool {

@@ -12,6 +12,10 @@ pub mod console;
 #[cfg(test)]
 mod driver;
 mod endpoint;
+pub mod gpu;
+#[cfg(test)]
+mod hostile;
+pub mod input;
 pub mod mmio;
 pub mod net;
 mod queues;

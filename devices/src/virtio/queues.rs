@@ -34,6 +34,8 @@ pub struct Queues {
     running: bool,
     config_changed: bool,
     bytes_left: u64,
+    /// The queue from which [`Queues::take_deferred`] looks on.
+    turn: usize,
 }
 
 fn broken(index: usize) -> impl Fn(virtio_queue::Error) -> Broken {
@@ -48,7 +50,8 @@ impl Queues {
             deferred: false,
             chains_left: 0,
         };
-        Self { slots: sizes.iter().map(slot).collect(), ram, running: false, config_changed: false, bytes_left: 0 }
+        let slots = sizes.iter().map(slot).collect();
+        Self { slots, ram, running: false, config_changed: false, bytes_left: 0, turn: 0 }
     }
 
     /// Where rings and buffers are.
@@ -170,10 +173,12 @@ impl Queues {
         }
     }
 
-    /// Takes the lowest queue whose work was cut short.
+    /// Takes the next queue whose work was cut short, in turn.
     pub(super) fn take_deferred(&mut self) -> Option<usize> {
-        let index = self.slots.iter().position(|s| s.deferred)?;
+        let count = self.slots.len();
+        let index = (0..count).map(|i| (self.turn + i) % count).find(|&i| self.slots[i].deferred)?;
         self.slots[index].deferred = false;
+        self.turn = index + 1;
         Some(index)
     }
 

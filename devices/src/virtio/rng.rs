@@ -83,4 +83,9 @@ mod tests {
         assert_eq!(d.ask(0, &[Buf::In(1 << 20)]).len(), 64 << 10);
         assert_eq!(d.ask(0, &[Buf::Out(b"?")]).len(), 0);
     }
+
+    #[test]
+    fn a_hostile_guest_breaks_only_its_device() {
+        crate::virtio::hostile::survives(|| Entropy::new(|bytes| bytes.fill(4)));
+    }
 }

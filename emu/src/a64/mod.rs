@@ -3,6 +3,7 @@
 pub mod asm;
 pub mod insn;
 mod pattern;
+pub mod sysreg;
 mod table;
 
 pub use pattern::{Field, Pattern};

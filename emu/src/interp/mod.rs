@@ -113,7 +113,11 @@ impl Build for Eval<'_> {
     }
     fn base(&mut self, r: u32) -> Result<u64, Exception> {
         let base = self.xsp(r);
-        if r == 31 && self.context.sp_check && base % 16 != 0 { Err(Exception::SP_ALIGNMENT) } else { Ok(base) }
+        if r == 31 && self.context.sp_check && !base.is_multiple_of(16) {
+            Err(Exception::SP_ALIGNMENT)
+        } else {
+            Ok(base)
+        }
     }
     fn v(&mut self, r: u32) -> u128 {
         self.s.v[r as usize]

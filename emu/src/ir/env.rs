@@ -139,6 +139,51 @@ pub enum AtomicOp {
     Swp,
 }
 
+impl AtomicOp {
+    /// The new value of `bytes` bytes (1 to 8) that hold `old`.
+    #[must_use]
+    pub const fn apply(self, old: u64, value: u64, bytes: u8) -> u64 {
+        let shift = 64 - 8 * bytes as u32;
+        let (signed_old, signed) = ((old << shift) as i64, (value << shift) as i64);
+        let (unsigned_old, unsigned) = (old << shift, value << shift);
+        match self {
+            Self::Add => old.wrapping_add(value),
+            Self::Clr => old & !value,
+            Self::Eor => old ^ value,
+            Self::Set => old | value,
+            Self::Smax => {
+                if signed_old > signed {
+                    old
+                } else {
+                    value
+                }
+            }
+            Self::Smin => {
+                if signed_old < signed {
+                    old
+                } else {
+                    value
+                }
+            }
+            Self::Umax => {
+                if unsigned_old > unsigned {
+                    old
+                } else {
+                    value
+                }
+            }
+            Self::Umin => {
+                if unsigned_old < unsigned {
+                    old
+                } else {
+                    value
+                }
+            }
+            Self::Swp => value,
+        }
+    }
+}
+
 /// DMB and DSB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -229,3 +229,8 @@ proptest! {
         prop_assert_eq!(store.len(), 512 * 16);
     }
 }
+
+#[test]
+fn a_hostile_guest_breaks_only_its_disk() {
+    crate::virtio::hostile::survives(|| Block::new(Box::new(Shared::new(512 * 16)), "x"));
+}

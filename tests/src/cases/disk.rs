@@ -1,0 +1,89 @@
+//! Debian 12 with systemd on a virtio disk: every unit up, a login, the network, the kernel's log, compute work.
+
+use super::{LONG, SHORT};
+use crate::console::Console;
+use crate::emulator::{Emulator, Machine};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const PROMPT: &str = "root@handset:~#";
+
+/// Boots until root is logged in and every unit is up.
+fn log_in(emulator: Emulator, smp: u32) -> Console {
+    let mut console = emulator.start(&Machine::guest("debian12-disk").smp(smp));
+    console.wait_for("multi-user.target", LONG);
+    console.wait_for(PROMPT, LONG);
+    // Without its line editor, bash echoes what is typed as it is.
+    console.send("exec bash --noediting\n");
+    console.wait_for(PROMPT, SHORT);
+    console.ok("dmesg -n 1; export TERM=dumb SYSTEMD_PAGER=", SHORT);
+    let failed = console.ok("systemctl is-system-running --wait; systemctl --failed --plain --no-legend", LONG);
+    assert_eq!(failed.trim(), "running", "units that failed");
+    console
+}
+
+fn power_off(mut console: Console) {
+    console.send("systemctl poweroff\n");
+    console.wait_for("reboot: Power down", LONG);
+    assert_eq!(console.end(SHORT).code(), Some(0), "the exit status after the guest has powered off");
+}
+
+/// On one vCPU systemd reaches `multi-user.target` with no failed unit, and the disk keeps what is written.
+pub fn systemd_comes_up_on_one_vcpu(emulator: Emulator) {
+    let mut console = log_in(emulator, 1);
+    console.ok("systemctl is-active multi-user.target", SHORT);
+    console.ok("dd if=/dev/urandom of=/root/blob bs=1M count=32 && sha256sum /root/blob > /root/sum", LONG);
+    console.ok("sync && echo 3 > /proc/sys/vm/drop_caches && sha256sum -c /root/sum", LONG);
+    power_off(console);
+}
+
+/// On four vCPUs systemd does so too.
+pub fn systemd_comes_up_on_four_vcpus(emulator: Emulator) {
+    let mut console = log_in(emulator, 4);
+    assert_eq!(console.ok("nproc", SHORT).trim(), "4");
+    power_off(console);
+}
+
+/// `apt-get update` reaches the mirror through the user-mode network.
+pub fn apt_updates_through_the_network(emulator: Emulator) {
+    let mut console = log_in(emulator, 2);
+    console.ok("apt-get -q update -o APT::Update::Error-Mode=any", LONG);
+    console.ok("apt-cache policy hello | grep Candidate", LONG);
+    power_off(console);
+}
+
+/// The kernel logs no warning that it does not log on QEMU.
+pub fn the_kernel_logs_no_warning_of_its_own(emulator: Emulator) {
+    let (here, judge) = (warnings(emulator), warnings(Emulator::Qemu));
+    let new: Vec<&String> = here.difference(&judge).collect();
+    assert!(new.is_empty(), "warnings that QEMU's machine does not give: {new:#?}");
+}
+
+/// The kernel's warnings and worse, without what differs from boot to boot: numbers.
+fn warnings(emulator: Emulator) -> BTreeSet<String> {
+    let mut console = log_in(emulator, 2);
+    let log = console.ok("dmesg --notime --level emerg,alert,crit,err,warn", SHORT);
+    power_off(console);
+    let without_numbers = |line: &str| line.replace(|c: char| c.is_ascii_digit(), "#");
+    log.lines().map(str::trim).filter(|line| !line.is_empty()).map(without_numbers).collect()
+}
+
+/// Programs that check their own results find nothing wrong: ciphers, vector and atomic stress, Python's own tests, a
+/// JIT compiler.
+pub fn compute_work_verifies(emulator: Emulator) {
+    const MINUTES: Duration = Duration::from_secs(600);
+    let mut console = log_in(emulator, 2);
+    for digest in ["1", "256", "512"] {
+        // Two programs with code of their own: OpenSSL's hand-written for the CPU's extensions, coreutils' in C.
+        let (openssl, coreutils) =
+            (format!("openssl dgst -r -sha{digest} /bin/bash"), format!("sha{digest}sum /bin/bash"));
+        let first_word = |text: String| text.split_whitespace().next().map(str::to_owned);
+        assert_eq!(first_word(console.ok(&openssl, SHORT)), first_word(console.ok(&coreutils, SHORT)));
+    }
+    console.ok("openssl enc -aes-256-ctr -pass pass:x -pbkdf2 -in /bin/bash | openssl enc -d -aes-256-ctr -pass pass:x -pbkdf2 | cmp - /bin/bash", LONG);
+    console.ok("stress-ng --verify --timeout 3s --cpu 1 --vecmath 1 --atomic 1 --memrate 0 --metrics-brief", MINUTES);
+    console.ok("python3 -m test test_math test_float test_struct test_zlib test_hashlib test_decimal", MINUTES);
+    let luajit = "luajit -e 'local s = 0 for i = 1, 1e7 do s = s + i % 7 end print(s)'";
+    assert_eq!(console.ok(luajit, LONG).trim(), "29999997");
+    power_off(console);
+}

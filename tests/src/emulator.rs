@@ -1,0 +1,160 @@
+//! One machine to start, and the two emulators that can: Handset, and QEMU as the judge.
+
+use crate::console::Console;
+use crate::guest;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Who runs the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emulator {
+    /// This project's release binary.
+    Handset,
+    /// `qemu-system-aarch64`.
+    Qemu,
+}
+
+/// A machine, in the terms of Handset's command line.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    kernel: Option<PathBuf>,
+    initrd: Option<PathBuf>,
+    append: String,
+    bios: Option<PathBuf>,
+    drives: Vec<PathBuf>,
+    smp: u32,
+    memory: String,
+    gic: u32,
+}
+
+impl Machine {
+    fn empty() -> Self {
+        Self {
+            kernel: None,
+            initrd: None,
+            append: String::new(),
+            bios: None,
+            drives: Vec::new(),
+            smp: 1,
+            memory: "1G".to_owned(),
+            gic: 3,
+        }
+    }
+
+    /// A machine for a guest from the cache: its kernel, initrd, command line and disk.
+    pub fn guest(name: &str) -> Self {
+        let folder = guest::folder(name);
+        let there = |file: &str| Some(folder.join(file)).filter(|path| path.exists());
+        let append = std::fs::read_to_string(folder.join("cmdline")).expect("a guest has a command line");
+        Self {
+            kernel: there("Image"),
+            initrd: there("initrd.gz"),
+            append: append.trim_end().to_owned(),
+            drives: there("disk.img").into_iter().collect(),
+            ..Self::empty()
+        }
+    }
+
+    /// A machine that starts firmware from flash.
+    pub fn bios(file: &Path) -> Self {
+        Self { bios: Some(file.to_owned()), ..Self::empty() }
+    }
+
+    /// With another kernel file.
+    pub fn kernel(self, file: &Path) -> Self {
+        Self { kernel: Some(file.to_owned()), ..self }
+    }
+
+    /// With more on the kernel's command line.
+    pub fn append(mut self, words: &str) -> Self {
+        self.append = format!("{} {words}", self.append);
+        self
+    }
+
+    /// With one more disk, to which nothing is written.
+    pub fn drive(mut self, file: &Path) -> Self {
+        self.drives.push(file.to_owned());
+        self
+    }
+
+    /// With so many vCPUs.
+    pub fn smp(self, smp: u32) -> Self {
+        Self { smp, ..self }
+    }
+
+    /// With this version of the interrupt controller.
+    pub fn gic(self, gic: u32) -> Self {
+        Self { gic, ..self }
+    }
+
+    /// The kernel's file.
+    pub fn kernel_file(&self) -> &Path {
+        self.kernel.as_deref().expect("the machine starts a kernel")
+    }
+
+    /// The initrd's file.
+    pub fn initrd_file(&self) -> &Path {
+        self.initrd.as_deref().expect("the machine has an initrd")
+    }
+
+    fn handset(&self) -> Command {
+        let mut command = Command::new(handset_binary());
+        command.args(["run", "--headless", "--serial", "stdio", "--net", "user"]);
+        command.args(["--smp", &self.smp.to_string(), "--memory", &self.memory, "--gic", &self.gic.to_string()]);
+        self.boot_options(&mut command, "--");
+        if self.kernel.is_some() {
+            command.args(["--append", &self.append]);
+        }
+        for drive in &self.drives {
+            command.arg("--drive").arg(format!("file={},format=raw,snapshot", drive.display()));
+        }
+        command
+    }
+
+    fn qemu(&self) -> Command {
+        let mut command = Command::new("qemu-system-aarch64");
+        command.arg("-M").arg(format!("virt,gic-version={}", self.gic));
+        command.args(["-cpu", "max,pauth=off,sve=off", "-accel", "tcg,thread=multi"]);
+        command.args(["-smp", &self.smp.to_string(), "-m", &self.memory]);
+        command.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-monitor", "none"]);
+        command.args(["-global", "virtio-mmio.force-legacy=false"]);
+        self.boot_options(&mut command, "-");
+        if self.kernel.is_some() {
+            command.args(["-append", &self.append]);
+        }
+        command.args(["-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net"]);
+        for (number, drive) in self.drives.iter().enumerate() {
+            let drive = format!("if=none,id=d{number},file={},format=raw,snapshot=on", drive.display());
+            command.args(["-drive", &drive, "-device", &format!("virtio-blk-device,drive=d{number}")]);
+        }
+        command
+    }
+
+    fn boot_options(&self, command: &mut Command, dashes: &str) {
+        for (option, file) in [("kernel", &self.kernel), ("initrd", &self.initrd), ("bios", &self.bios)] {
+            if let Some(file) = file {
+                command.arg(format!("{dashes}{option}")).arg(file);
+            }
+        }
+    }
+}
+
+impl Emulator {
+    /// Starts a machine, with its serial port on a console.
+    pub fn start(self, machine: &Machine) -> Console {
+        Console::start(match self {
+            Self::Handset => machine.handset(),
+            Self::Qemu => machine.qemu(),
+        })
+    }
+}
+
+/// The release binary, in the same target folder as this test.
+pub fn handset_binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a running program has a file");
+    // TARGET/PROFILE/deps/TEST
+    let target = test.ancestors().nth(3).expect("a test is in the target folder");
+    let binary = target.join("release/handset");
+    assert!(binary.exists(), "no {}: run `cargo build --release -p handset`", binary.display());
+    binary
+}

@@ -1,0 +1,3 @@
+export PATH=/sbin:/bin
+export HOME=/root
+export PS1='handset# '
