@@ -30,7 +30,7 @@ const FRAMES: usize = 64;
 
 const IDLE_FLOW: Duration = Duration::from_secs(60);
 const IDLE_CONNECTION: Duration = Duration::from_secs(7200);
-const IDLE_CLOSING: Duration = Duration::from_secs(120);
+const IDLE_PASSING: Duration = Duration::from_secs(120);
 /// For stray packets after a connection's orderly end; the cable loses none that matter.
 const TIME_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks for what is idle.
@@ -262,9 +262,9 @@ impl Router {
             .connections
             .iter_mut()
             .filter_map(|(index, connection)| {
-                let limit = match (connection.is_over(), connection.is_closing()) {
+                let limit = match (connection.is_over(), connection.is_passing()) {
                     (true, _) => TIME_WAIT,
-                    (_, true) => IDLE_CLOSING,
+                    (_, true) => IDLE_PASSING,
                     _ => IDLE_CONNECTION,
                 };
                 idle(connection.active, limit).then_some(index)

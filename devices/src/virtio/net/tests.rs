@@ -254,3 +254,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_hostile_driver_breaks_only_its_own_card() {
+    crate::virtio::hostile::survives(|| {
+        let cable = Cable::default();
+        for len in [0, 14, 60, 1514, 3000] {
+            cable.give(&segment(len));
+        }
+        let config = NetConfig { mac: MAC, mtu: 1500, offload: Some(Offload::new()) };
+        NetCard::new(config, Box::new(cable), Waker::none())
+    });
+}
