@@ -17,12 +17,13 @@
 //!
 //! | MTU | offload | download | upload |
 //! |---|---|---|---|
-//! | 1,500 | no | 426 | 828 |
-//! | 1,500 | yes | 578 | 1,328 |
-//! | 65,520 | no | 392 | 507 |
-//! | 65,520 | yes | 545 | 1,267 |
+//! | 1,500 | no | 940 | 2,200 |
+//! | 1,500 | yes | 1,360 | 3,100 |
+//! | 65,520 | no | 1,130 | 1,900 |
+//! | 65,520 | yes | 1,300 | 2,900 |
 //!
-//! by `cargo test --release -p handset throughput -- --ignored --nocapture`. So the MTU stays the usual 1,500, and large
+//! by `cargo test --release -p handset throughput -- --ignored --nocapture`. With both cores busy elsewhere
+//! it was never below 390. So the MTU stays the usual 1,500, and large
 //! segments come by offload ([`devices::virtio::net::Offload`]).
 //!
 //! Left out: IPv6, TFTP, SMB, multicast, IP options, ICMP errors of the world beyond (traceroute), more than one guest.
