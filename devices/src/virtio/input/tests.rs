@@ -256,6 +256,7 @@ fn a_snapshot_keeps_what_waits_and_lifts_what_the_host_no_longer_holds() {
 
     let (mut other, _hand) = Input::keyboard(Waker::none());
     other.restore(saved.clone()).unwrap();
+    other.activate(0); // as the transport does with a restored driver
     let mut frames = vec![];
     while let Some(frame) = other.host.lock().next_frame() {
         frames.push(frame.iter().map(|e| (e.kind, e.code, e.value)).collect::<Vec<_>>());
