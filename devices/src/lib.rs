@@ -5,4 +5,13 @@
 //! device. Nothing here owns a thread, reads a host clock or knows a window, socket or file.
 
 pub mod bus;
+pub mod display;
+pub mod fdt;
+pub mod flash;
+pub mod fw_cfg;
+pub mod gic;
+pub mod gpio;
+mod primecell;
+pub mod rtc;
+pub mod serial;
 pub mod virtio;

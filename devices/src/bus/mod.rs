@@ -1,6 +1,8 @@
 //! The contracts between devices, the board that wires them, and the host that feeds them.
 
 mod clock;
+#[cfg(test)]
+pub(crate) mod conformance;
 mod host;
 mod irq;
 mod mmio;

@@ -1,86 +1,55 @@
 //! Virtio 1.2 devices (OASIS virtio-v1.2-csd01), apart from how they are reached.
 //!
-//! A device is a [`VirtioDevice`]; a transport (`mmio`) owns it together with its [`Queues`], speaks the register
-//! protocol, and calls it. Rings, descriptors and requests live in hostile memory: copy once, then check the copy.
+//! A device is a [`VirtioDevice`]; a transport ([`mmio`]) owns it together with its [`Queues`], speaks the register
+//! protocol, and calls it. Rings, descriptors and requests live in hostile memory: [`Queues::pop`] copies a chain's
+//! descriptors once and checks the copy, so a [`Chain`] that a device holds is finite and lies in RAM.
+//!
+//! Left out: packed rings (2.8), per-queue reset (2.6.1), shared memory regions (2.10).
 
-use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
-use vm_memory::GuestMemoryMmap;
+pub mod blk;
+mod chain;
+pub mod console;
+#[cfg(test)]
+mod driver;
+mod endpoint;
+pub mod gpu;
+#[cfg(test)]
+mod hostile;
+pub mod input;
+pub mod mmio;
+pub mod net;
+mod queues;
+pub mod rng;
 
-use crate::bus::ram::CodeTracker;
-use crate::bus::{GuestRam, Nanos};
+pub use chain::{Chain, Reader, Writer};
+pub use queues::Queues;
 
-/// Guest memory as the virtio crates take it.
-pub type Memory = GuestMemoryMmap<CodeTracker>;
-
-/// A descriptor chain in guest memory; `Reader`/`Writer` of `virtio_queue` walk it.
-pub type Chain<'m> = DescriptorChain<&'m Memory>;
+use crate::bus::Nanos;
 
 /// The driver broke the protocol: the transport sets DEVICE_NEEDS_RESET (2.1.2) and stops the queues.
 #[derive(Debug, thiserror::Error)]
 #[error("the driver broke the virtio protocol: {0}")]
 pub struct Broken(pub String);
 
-/// The virtqueues of one device, their guest memory, and which of them want an interrupt.
-#[derive(Debug)]
-pub struct Queues {
-    /// The queues, by index.
-    pub queues: Vec<Queue>,
-    /// Where rings and buffers are.
-    pub ram: GuestRam,
-    pub(crate) interrupt: bool,
-    pub(crate) config_changed: bool,
-}
-
-impl Queues {
-    /// Takes the next chain that the driver made available, if any.
-    ///
-    /// # Errors
-    /// [`Broken`] when the ring cannot be what a driver wrote in good faith.
-    pub fn pop(&mut self, index: usize) -> Result<Option<Chain<'_>>, Broken> {
-        let queue = self.queues.get_mut(index).ok_or_else(|| Broken(format!("queue {index} does not exist")))?;
-        if !queue.ready() {
-            return Ok(None);
-        }
-        let mut chains = queue.iter(self.ram.memory()).map_err(|e| Broken(format!("queue {index}: {e}")))?;
-        Ok(chains.next())
-    }
-
-    /// Gives a chain back with `written` bytes in its device-writable part, and interrupts the driver if it asked for that.
-    ///
-    /// # Errors
-    /// [`Broken`] when the used ring is not in RAM.
-    pub fn push(&mut self, index: usize, head: u16, written: u32) -> Result<(), Broken> {
-        let queue = self.queues.get_mut(index).ok_or_else(|| Broken(format!("queue {index} does not exist")))?;
-        let memory = self.ram.memory();
-        queue.add_used(memory, head, written).map_err(|e| Broken(format!("queue {index}: {e}")))?;
-        let wanted = queue.needs_notification(memory).map_err(|e| Broken(format!("queue {index}: {e}")))?;
-        self.interrupt |= wanted;
-        Ok(())
-    }
-
-    /// Tells the driver that the configuration space has changed (2.5).
-    pub fn config_changed(&mut self) {
-        self.config_changed = true;
-    }
-}
-
 /// One virtio device behind a transport. All calls come with the device's lock held and must not block for long.
+///
+/// The used-buffer interrupt is decided once after each call that gets [`Queues`], for all chains pushed in it.
 pub trait VirtioDevice: Send {
     /// Device ID (section 5).
     fn device_id(&self) -> u32;
 
-    /// The largest size of each queue.
+    /// The largest size of each queue: powers of two up to 32768.
     fn queue_sizes(&self) -> &[u16];
 
     /// Feature bits that the device offers beside those of the transport (VERSION_1, EVENT_IDX, INDIRECT_DESC).
     fn features(&self) -> u64;
 
-    /// The driver has set DRIVER_OK with these features.
+    /// The driver has set DRIVER_OK with these features, a subset of those offered.
     fn activate(&mut self, features: u64) {
         let _ = features;
     }
 
-    /// Reads device configuration space; bytes past its end read as zero.
+    /// Reads device configuration space; bytes past its end stay as they are, zero.
     fn config_read(&self, offset: usize, data: &mut [u8]);
 
     /// Writes device configuration space; read-only fields ignore it.
@@ -89,6 +58,9 @@ pub trait VirtioDevice: Send {
     }
 
     /// The driver has notified a queue: serve what is in it.
+    ///
+    /// Loop on [`Queues::pop`] until it yields nothing. It also yields nothing when the work of one call is used up;
+    /// the transport then calls again soon.
     ///
     /// # Errors
     /// [`Broken`] latches NEEDS_RESET; an I/O error is a status in the request, not this.
@@ -103,6 +75,43 @@ pub trait VirtioDevice: Send {
         Ok(None)
     }
 
-    /// Status 0 was written: forget all guest state.
+    /// Status 0 was written: forget all guest state. Chains that are still held are gone; pushing them does nothing.
     fn reset(&mut self);
+}
+
+impl<D: VirtioDevice + ?Sized> VirtioDevice for Box<D> {
+    fn device_id(&self) -> u32 {
+        (**self).device_id()
+    }
+    fn queue_sizes(&self) -> &[u16] {
+        (**self).queue_sizes()
+    }
+    fn features(&self) -> u64 {
+        (**self).features()
+    }
+    fn activate(&mut self, features: u64) {
+        (**self).activate(features);
+    }
+    fn config_read(&self, offset: usize, data: &mut [u8]) {
+        (**self).config_read(offset, data);
+    }
+    fn config_write(&mut self, offset: usize, data: &[u8]) {
+        (**self).config_write(offset, data);
+    }
+    fn notify(&mut self, index: usize, queues: &mut Queues) -> Result<(), Broken> {
+        (**self).notify(index, queues)
+    }
+    fn poll(&mut self, now: Nanos, queues: &mut Queues) -> Result<Option<Nanos>, Broken> {
+        (**self).poll(now, queues)
+    }
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+}
+
+/// Copies the part of a configuration structure that an access covers; what lies past its end is left alone.
+pub fn read_config(config: &[u8], offset: usize, data: &mut [u8]) {
+    let part = config.get(offset..).unwrap_or_default();
+    let len = part.len().min(data.len());
+    data[..len].copy_from_slice(&part[..len]);
 }

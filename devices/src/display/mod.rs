@@ -1,0 +1,3 @@
+//! Displays other than virtio-gpu.
+
+pub mod ramfb;

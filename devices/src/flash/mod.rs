@@ -1,0 +1,6 @@
+//! NOR flash.
+
+pub mod cfi;
+mod query;
+
+pub use cfi::CfiFlash;

@@ -1,0 +1,5 @@
+//! Serial ports.
+
+pub mod pl011;
+
+pub use pl011::Pl011;

@@ -1,0 +1,89 @@
+//! Taking exceptions to EL1 and returning from them (DDI 0487, D1.10 and D1.11).
+
+use super::Core;
+use crate::ir::{Exception, Return};
+use crate::state::{CpuState, El, Flags};
+
+/// Offset of an asynchronous exception's vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interrupt {
+    /// IRQ.
+    Irq = 0x80,
+    /// FIQ.
+    Fiq = 0x100,
+}
+
+const SCTLR_SPAN: u64 = 1 << 23;
+
+/// Enters EL1 at a vector.
+fn enter(s: &mut CpuState, return_to: u64, kind: u64) {
+    let base = match (s.pstate.el, s.pstate.spsel) {
+        (El::El0, _) => 0x400,
+        (_, true) => 0x200,
+        (_, false) => 0,
+    };
+    s.sys.spsr = s.spsr();
+    s.sys.elr = return_to;
+    s.switch_stack(El::El1, true);
+    s.pstate.daif = 0xf;
+    s.pstate.pan |= s.sys.sctlr & SCTLR_SPAN == 0;
+    s.pstate.uao = false;
+    s.pstate.ss = false;
+    s.pstate.il = false;
+    s.pc = s.sys.vbar.wrapping_add(base + kind);
+}
+
+/// Takes an interrupt.
+pub(super) fn interrupt(s: &mut CpuState, kind: Interrupt) {
+    let pc = s.pc;
+    enter(s, pc, kind as u64);
+}
+
+impl Core {
+    /// Takes a synchronous exception of the instruction at PC; PSCI calls are served instead.
+    pub(super) fn take(&mut self, s: &mut CpuState, exception: Exception) {
+        const HVC: u8 = 0x16;
+        const SMC: u8 = 0x17;
+        let return_to = match exception.ret {
+            Return::This => s.pc,
+            Return::Next => s.pc.wrapping_add(4),
+        };
+        if exception.ec == HVC {
+            s.pc = return_to;
+            self.psci(s);
+            return;
+        }
+        debug_assert_ne!(exception.ec, SMC, "SMC is undefined without EL3");
+        let lower = s.pstate.el == El::El0;
+        // Aborts, breakpoints, steps and watchpoints have a class of their own for the same level.
+        let has_own_class = matches!(exception.ec, 0x20 | 0x24 | 0x30 | 0x32 | 0x34);
+        let ec = exception.ec + u8::from(has_own_class && !lower);
+        s.sys.esr = u64::from(ec) << 26 | u64::from(exception.iss);
+        if let Some(far) = exception.far {
+            s.sys.far = far;
+        }
+        enter(s, return_to, 0);
+    }
+
+    /// ERET from EL1.
+    pub(super) fn exception_return(&mut self, s: &mut CpuState) {
+        let spsr = s.sys.spsr;
+        self.monitor = None;
+        self.event = true;
+        let (el, spsel) = (El::from_bits(spsr as u32 >> 2 & 3), spsr & 1 != 0);
+        s.pc = s.sys.elr;
+        s.flags = Flags::from_nzcv(spsr as u32 >> 28);
+        s.pstate.daif = (spsr >> 6 & 15) as u8;
+        s.pstate.pan = spsr >> 22 & 1 != 0;
+        s.pstate.uao = spsr >> 23 & 1 != 0;
+        s.pstate.il = spsr >> 20 & 1 != 0;
+        s.pstate.ss = spsr >> 21 & 1 != 0 && s.sys.mdscr & 1 != 0;
+        let legal = spsr & 0x12 == 0 && matches!((el, spsel), (El::El0, false) | (El::El1, _));
+        if legal {
+            s.switch_stack(el, spsel);
+        } else {
+            // Illegal exception return (D1.11.4): EL and SP stay, the next instruction faults.
+            s.pstate.il = true;
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One vCPU: its run loop, exceptions, timers, exclusives, and everything else an instruction may ask for.
+
+mod access;
+mod alarm;
+mod exception;
+mod pmu;
+mod psci;
+mod run;
+mod shared;
+mod sys;
+mod timer;
+
+pub use alarm::Alarm;
+pub use run::Engine;
+pub use shared::{CpuInputs, PowerState, Shared, Verdict};
+
+use std::sync::Arc;
+
+use devices::bus::{Bus, Clock, GicCpuPort, IrqLine};
+
+use crate::a64::sysreg::CpuModel;
+use crate::ir::{Context, Wait};
+use crate::mmu::Contexts;
+use crate::mmu::walk;
+use crate::state::{CpuState, El};
+
+/// What a vCPU is wired to.
+pub struct Wiring {
+    /// Physical addresses.
+    pub bus: Arc<Bus>,
+    /// The other vCPUs and the machine's power.
+    pub shared: Arc<Shared>,
+    /// Guest time.
+    pub clock: Arc<dyn Clock>,
+    /// The GICv3 CPU interface; none with a GICv2.
+    pub gic: Option<Arc<dyn GicCpuPort>>,
+    /// Wakes vCPUs for their timers.
+    pub alarm: Arc<Alarm>,
+    /// The virtual timer's interrupt.
+    pub virtual_timer: IrqLine,
+    /// The physical timer's interrupt.
+    pub physical_timer: IrqLine,
+    /// The performance monitors' interrupt.
+    pub pmu: IrqLine,
+}
+
+/// The address and value that the last load-exclusive read.
+#[derive(Debug, Clone, Copy)]
+struct Monitor {
+    va: u64,
+    bytes: u8,
+    value: u128,
+}
+
+/// Everything of a vCPU but its architectural state: what implements [`Env`](crate::ir::Env).
+pub struct Core {
+    id: usize,
+    wiring: Wiring,
+    model: &'static CpuModel,
+    contexts: Contexts,
+    monitor: Option<Monitor>,
+    /// WFE's event register.
+    event: bool,
+    /// What the last instruction asked the run loop to wait for.
+    waiting: Option<Wait>,
+    /// Page of the last fetch: table index, its generation, virtual and physical page.
+    fetched: Option<(usize, u64, u64, u64)>,
+    /// Guest instructions executed, as far as the engine counts them.
+    instructions: u64,
+}
+
+/// A vCPU.
+pub struct Vcpu {
+    /// Architectural state.
+    pub s: CpuState,
+    core: Core,
+}
+
+impl Vcpu {
+    /// A vCPU that is off; PSCI or [`Shared::power_on`] starts it.
+    #[must_use]
+    pub fn new(id: usize, model: &'static CpuModel, wiring: Wiring) -> Self {
+        let core = Core {
+            id,
+            wiring,
+            model,
+            contexts: Contexts::default(),
+            monitor: None,
+            event: false,
+            waiting: None,
+            fetched: None,
+            instructions: 0,
+        };
+        Self { s: reset_state(), core }
+    }
+
+    /// Guest instructions executed so far, as far as the engine counts them.
+    #[must_use]
+    pub fn instructions(&self) -> u64 {
+        self.core.instructions
+    }
+}
+
+impl std::fmt::Debug for Vcpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vcpu").field("id", &self.core.id).field("state", &self.s).finish_non_exhaustive()
+    }
+}
+
+/// State after reset into EL1 (D1.10): translation off, exceptions masked.
+fn reset_state() -> CpuState {
+    let mut s = CpuState::default();
+    s.sys.sctlr = SCTLR_RES1;
+    s.sys.cntkctl = 0;
+    s
+}
+
+/// Bits of SCTLR_EL1 that read as one in Armv8.2.
+const SCTLR_RES1: u64 = 1 << 29 | 1 << 28 | 1 << 23 | 1 << 22 | 1 << 20 | 1 << 11 | 1 << 8 | 1 << 7;
+
+/// What instructions mean now, beyond their words.
+#[must_use]
+pub fn context(s: &CpuState) -> Context {
+    let sctlr = s.sys.sctlr;
+    let el = s.pstate.el;
+    let fpen = s.sys.cpacr >> 20 & 3;
+    Context {
+        el,
+        fp_trap: if el == El::El0 { fpen != 3 } else { fpen & 1 == 0 },
+        sp_check: sctlr >> if el == El::El0 { 4 } else { 3 } & 1 != 0,
+        align_check: sctlr & 2 != 0 || !walk::mmu_on(&s.sys),
+        fp_mode: s.fp.fpcr & 0x07c8_0000 != 0,
+        pan: s.pstate.pan,
+        uao: s.pstate.uao,
+        mmu: walk::mmu_on(&s.sys),
+        step: s.sys.mdscr & 1 != 0,
+    }
+}

@@ -1,0 +1,183 @@
+//! The run loop: requests, interrupts, waiting, and instructions.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use devices::bus::Pa;
+
+use super::exception::{self, Interrupt};
+use super::{Core, Vcpu, Verdict, context, reset_state};
+use crate::a64;
+use crate::interp::Eval;
+use crate::ir::{Exception, Flow, Wait};
+use crate::mmu::walk;
+use crate::state::CpuState;
+
+/// What executes instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// One at a time.
+    Interpreter,
+}
+
+/// Instructions between looks at requests that nobody was kicked for.
+const SLICE: u32 = 1024;
+
+impl Vcpu {
+    /// Runs this vCPU on the calling thread until the machine ends or resets; returns that verdict.
+    pub fn run(&mut self, engine: Engine) -> Verdict {
+        let Engine::Interpreter = engine;
+        self.core.wiring.shared.clone().attach(self.core.id);
+        loop {
+            match self.core.wiring.shared.verdict() {
+                Verdict::Run => {}
+                Verdict::Pause => {
+                    let shared = self.core.wiring.shared.clone();
+                    shared.wait_while(Verdict::Pause, Duration::from_secs(3600));
+                    continue;
+                }
+                verdict => return verdict,
+            }
+            if let Some((pc, x0)) = self.core.wiring.shared.take_start(self.core.id) {
+                self.start(pc, x0);
+            }
+            if self.core.wiring.shared.power(self.core.id) == super::PowerState::Off {
+                std::thread::park();
+                continue;
+            }
+            self.core.serve(&self.s);
+            self.take_interrupts();
+            self.core.wait(&self.s);
+            self.core.enter_guest();
+            for _ in 0..SLICE {
+                self.step();
+                if self.core.waiting.is_some() || self.core.attention() {
+                    break;
+                }
+            }
+            self.core.leave_guest();
+        }
+    }
+
+    fn start(&mut self, pc: u64, x0: u64) {
+        self.s = reset_state();
+        self.s.pc = pc;
+        self.s.x[0] = x0;
+        self.core.monitor = None;
+        self.core.event = false;
+        self.core.waiting = None;
+        self.core.contexts.flush();
+        self.core.contexts.set_asid(walk::asid(&self.s.sys));
+        self.core.fetched = None;
+        self.core.sync_timers(&self.s);
+    }
+
+    fn take_interrupts(&mut self) {
+        let lines = self.core.wiring.shared.cpus[self.core.id].lines.load(Ordering::SeqCst);
+        let daif = self.s.pstate.daif;
+        if lines & 2 != 0 && daif & 1 == 0 {
+            exception::interrupt(&mut self.s, Interrupt::Fiq);
+        } else if lines & 1 != 0 && daif & 2 == 0 {
+            exception::interrupt(&mut self.s, Interrupt::Irq);
+        }
+    }
+
+    /// Executes one instruction, or takes its exception.
+    fn step(&mut self) {
+        if let Err(exception) = self.instruction() {
+            self.core.take(&mut self.s, exception);
+            self.core.waiting.get_or_insert(Wait::Sevl);
+        }
+    }
+
+    fn instruction(&mut self) -> Result<(), Exception> {
+        if self.s.pstate.il {
+            return Err(Exception::ILLEGAL_STATE);
+        }
+        let word = self.core.fetch(&self.s)?;
+        let row = a64::decode(word).ok_or(Exception::UNDEFINED)?;
+        let context = context(&self.s);
+        self.core.instructions += 1;
+        let flow = (row.eval)(&mut Eval::new(&mut self.s, &mut self.core, &context), word)?;
+        let next = self.s.pc.wrapping_add(4);
+        self.s.pc = match flow {
+            Flow::Next => next,
+            Flow::Sync => {
+                self.core.waiting.get_or_insert(Wait::Sevl);
+                next
+            }
+            Flow::Resume => {
+                self.core.waiting.get_or_insert(Wait::Sevl);
+                return Ok(());
+            }
+            Flow::Jump(target) | Flow::Call(target) => target,
+            Flow::If { cond, target } => {
+                if cond != 0 {
+                    target
+                } else {
+                    next
+                }
+            }
+            Flow::Indirect { target, .. } => walk::strip_tag(&self.s.sys, target),
+        };
+        Ok(())
+    }
+}
+
+impl Core {
+    pub(super) fn attention(&self) -> bool {
+        self.wiring.shared.cpus[self.id].attention.load(Ordering::Relaxed) != 0
+    }
+
+    /// Serves what others asked for.
+    fn serve(&mut self, s: &CpuState) {
+        let shared = &self.wiring.shared.cpus[self.id];
+        if shared.attention.swap(0, Ordering::SeqCst) == 0 {
+            return;
+        }
+        self.event |= shared.event.swap(false, Ordering::SeqCst);
+        for op in self.wiring.shared.take_tlb_ops(self.id) {
+            self.contexts.invalidate(op);
+        }
+        self.sync_timers(s);
+    }
+
+    fn enter_guest(&self) {
+        self.wiring.shared.cpus[self.id].in_guest.store(true, Ordering::SeqCst);
+    }
+
+    fn leave_guest(&self) {
+        self.wiring.shared.cpus[self.id].in_guest.store(false, Ordering::SeqCst);
+    }
+
+    /// Waits as the last instruction asked: WFI until an interrupt is pending, masked or not; WFE until an event or a
+    /// while, since the exclusive monitor's events are not tracked.
+    fn wait(&mut self, s: &CpuState) {
+        let idle = |core: &Self| {
+            let shared = &core.wiring.shared.cpus[core.id];
+            shared.lines.load(Ordering::SeqCst) == 0 && shared.attention.load(Ordering::SeqCst) == 0
+        };
+        match self.waiting.take() {
+            Some(Wait::Wfi) => {
+                self.sync_timers(s);
+                while idle(self) {
+                    std::thread::park();
+                }
+            }
+            Some(Wait::Wfe) if !std::mem::take(&mut self.event) && idle(self) => {
+                std::thread::park_timeout(Duration::from_micros(50));
+            }
+            Some(Wait::Yield) => std::thread::yield_now(),
+            _ => {}
+        }
+    }
+
+    /// Translated code in the page of `pa` was overwritten.
+    pub(super) fn code_written(&mut self, _pa: Pa) {}
+
+    /// IC IVAU.
+    pub(super) fn invalidate_code(&mut self, _s: &CpuState, _va: u64) {}
+
+    /// IC IALLU.
+    pub(super) fn invalidate_all_code(&mut self) {}
+}

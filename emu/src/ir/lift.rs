@@ -1,0 +1,282 @@
+//! Lift: the [`Build`] that records what instructions mean as IR.
+
+use super::block::{Block, Call, Code, FlagsOp, Inst, Term, Val};
+use super::op::{EvalFn, Op, OpSink};
+use super::{AtomicOp, Barrier, Build, Cond, Context, Exception, Flow, Mem, SysEnc, Wait};
+
+/// The instruction being lifted has recorded its exception and ends here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifted;
+
+/// Records one basic block.
+#[derive(Debug)]
+pub struct Lift {
+    context: Context,
+    block: Block,
+    pc: u64,
+    /// The stack pointer was found aligned, and has changed by multiples of 16 only.
+    sp_aligned: bool,
+}
+
+impl Lift {
+    /// Starts a block at `va`.
+    #[must_use]
+    pub fn new(va: u64, context: Context) -> Self {
+        let block = Block { va, len: 0, insts: Vec::with_capacity(64), vectors: Vec::new(), term: Term::Raised };
+        Self { context, block, pc: va, sp_aligned: false }
+    }
+
+    /// Records the instruction that `row` (a table row's `lift`) stands for; whether the block goes on after it.
+    pub fn instruction(&mut self, row: impl FnOnce(&mut Self) -> Result<Flow<Val>, Lifted>) -> bool {
+        let next = self.pc.wrapping_add(4);
+        let flow = row(self);
+        self.block.len += 1;
+        self.block.term = match flow {
+            Ok(Flow::Next) => {
+                self.pc = next;
+                self.block.term = Term::Jump(next);
+                return true;
+            }
+            Ok(Flow::Jump(target)) => Term::Jump(target),
+            Ok(Flow::Call(target)) => Term::Call { target, ret: next },
+            Ok(Flow::If { cond, target }) => Term::If { cond, target, next },
+            Ok(Flow::Indirect { target, kind }) => Term::Indirect { target, kind, ret: next },
+            Ok(Flow::Sync) => Term::Sync(next),
+            Ok(Flow::Resume) => Term::Resume,
+            Err(Lifted) => Term::Raised,
+        };
+        false
+    }
+
+    /// The address of the next instruction to record.
+    #[must_use]
+    pub fn next_pc(&self) -> u64 {
+        self.pc
+    }
+
+    /// The recorded block.
+    #[must_use]
+    pub fn finish(self) -> Block {
+        self.block
+    }
+
+    fn push(&mut self, code: Code, args: &[Val], imm: u64) -> Val {
+        let mut all = [Val::NONE; 6];
+        all[..args.len()].copy_from_slice(args);
+        let val = Val(u16::try_from(self.block.insts.len()).expect("a block of 128 instructions has fewer values"));
+        self.block.insts.push(Inst { code, args: all, imm, guest: self.block.len });
+        val
+    }
+
+    fn pair(&mut self, code: Code, args: &[Val]) -> (Val, Val) {
+        let first = self.push(code, args, 0);
+        (first, self.push(Code::Second, &[first], 0))
+    }
+
+    fn constant(&self, val: Val) -> Option<u64> {
+        let inst = self.block.insts[usize::from(val.0)];
+        (inst.code == Code::Imm).then_some(inst.imm)
+    }
+
+    /// Whether a value is the current stack pointer plus or minus a multiple of 16.
+    fn keeps_sp_aligned(&self, val: Val) -> bool {
+        use super::op::IntOp::{Add64, Sub64};
+        let inst = self.block.insts[usize::from(val.0)];
+        let is_sp = |v: Val| self.block.insts[usize::from(v.0)].code == Code::GetX(31);
+        matches!(inst.code, Code::Op(Op::Int(Add64 | Sub64)))
+            && is_sp(inst.args[0])
+            && self.constant(inst.args[1]).is_some_and(|n| n % 16 == 0)
+    }
+}
+
+impl OpSink for Lift {
+    type I = Val;
+    type V = Val;
+    type Word = Val;
+
+    fn word_i(value: Val) -> Val {
+        value
+    }
+    fn word_v(value: Val) -> Val {
+        value
+    }
+    fn unword_i(word: Val) -> Val {
+        word
+    }
+    fn unword_v(word: Val) -> Val {
+        word
+    }
+    fn apply(&mut self, op: Op, _: EvalFn, args: &[Val], imm: u64) -> Val {
+        self.push(Code::Op(op), args, imm)
+    }
+}
+
+impl Build for Lift {
+    type Stop = Lifted;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+    fn pc(&self) -> u64 {
+        self.pc
+    }
+    fn imm(&mut self, value: u64) -> Val {
+        self.push(Code::Imm, &[], value)
+    }
+    fn vimm(&mut self, value: u128) -> Val {
+        let index = self.block.vectors.len() as u64;
+        self.block.vectors.push(value);
+        self.push(Code::ImmV, &[], index)
+    }
+
+    fn x(&mut self, r: u32) -> Val {
+        if r == 31 { self.imm(0) } else { self.push(Code::GetX(r as u8), &[], 0) }
+    }
+    fn set_x(&mut self, r: u32, value: Val) {
+        if r != 31 {
+            self.push(Code::SetX(r as u8), &[value], 0);
+        }
+    }
+    fn xsp(&mut self, r: u32) -> Val {
+        self.push(Code::GetX(r as u8), &[], 0)
+    }
+    fn set_xsp(&mut self, r: u32, value: Val) {
+        if r == 31 {
+            self.sp_aligned &= self.keeps_sp_aligned(value);
+        }
+        self.push(Code::SetX(r as u8), &[value], 0);
+    }
+    fn base(&mut self, r: u32) -> Result<Val, Lifted> {
+        let base = self.xsp(r);
+        if r == 31 && self.context.sp_check && !self.sp_aligned {
+            self.push(Code::CheckSp, &[base], 0);
+            self.sp_aligned = true;
+        }
+        Ok(base)
+    }
+    fn v(&mut self, r: u32) -> Val {
+        self.push(Code::GetV(r as u8), &[], 0)
+    }
+    fn set_v(&mut self, r: u32, value: Val) {
+        self.push(Code::SetV(r as u8), &[value], 0);
+    }
+
+    fn adds(&mut self, sf: bool, a: Val, b: Val) -> Val {
+        self.push(Code::Flags(FlagsOp::Add, sf), &[a, b], 0)
+    }
+    fn subs(&mut self, sf: bool, a: Val, b: Val) -> Val {
+        self.push(Code::Flags(FlagsOp::Sub, sf), &[a, b], 0)
+    }
+    fn adcs(&mut self, sf: bool, a: Val, b: Val) -> Val {
+        self.push(Code::Flags(FlagsOp::Adc, sf), &[a, b], 0)
+    }
+    fn sbcs(&mut self, sf: bool, a: Val, b: Val) -> Val {
+        self.push(Code::Flags(FlagsOp::Sbc, sf), &[a, b], 0)
+    }
+    fn ands(&mut self, sf: bool, a: Val, b: Val) -> Val {
+        self.push(Code::Flags(FlagsOp::And, sf), &[a, b], 0)
+    }
+    fn bics(&mut self, sf: bool, a: Val, b: Val) -> Val {
+        self.push(Code::Flags(FlagsOp::Bic, sf), &[a, b], 0)
+    }
+    fn nzcv(&mut self) -> Val {
+        self.push(Code::GetNzcv, &[], 0)
+    }
+    fn set_nzcv(&mut self, nzcv: Val) {
+        self.push(Code::SetNzcv, &[nzcv], 0);
+    }
+    fn carry(&mut self) -> Val {
+        self.push(Code::GetCarry, &[], 0)
+    }
+    fn cond(&mut self, cond: Cond) -> Val {
+        if cond.always() { self.imm(1) } else { self.push(Code::GetCond(cond), &[], 0) }
+    }
+    fn ccmp(&mut self, sf: bool, negative: bool, a: Val, b: Val, cond: Cond, nzcv: u32) {
+        let op = if negative { FlagsOp::Add } else { FlagsOp::Sub };
+        if cond.always() {
+            self.push(Code::Flags(op, sf), &[a, b], 0);
+        } else {
+            self.push(Code::CondFlags(op, sf, cond), &[a, b], u64::from(nzcv));
+        }
+    }
+
+    fn load(&mut self, addr: Val, mem: Mem) -> Result<Val, Lifted> {
+        Ok(self.push(Code::Load(mem), &[addr], 0))
+    }
+    fn store(&mut self, addr: Val, value: Val, mem: Mem) -> Result<(), Lifted> {
+        self.push(Code::Store(mem), &[addr, value], 0);
+        Ok(())
+    }
+    fn load_pair(&mut self, addr: Val, mem: Mem) -> Result<(Val, Val), Lifted> {
+        Ok(self.pair(Code::LoadPair(mem), &[addr]))
+    }
+    fn store_pair(&mut self, addr: Val, a: Val, b: Val, mem: Mem) -> Result<(), Lifted> {
+        self.push(Code::StorePair(mem), &[addr, a, b], 0);
+        Ok(())
+    }
+    fn load_v(&mut self, addr: Val, mem: Mem) -> Result<Val, Lifted> {
+        Ok(self.push(Code::LoadV(mem), &[addr], 0))
+    }
+    fn store_v(&mut self, addr: Val, value: Val, mem: Mem) -> Result<(), Lifted> {
+        self.push(Code::StoreV(mem), &[addr, value], 0);
+        Ok(())
+    }
+    fn load_exclusive(&mut self, addr: Val, mem: Mem) -> Result<Val, Lifted> {
+        Ok(self.push(Code::Call(Call::LoadExclusive(mem)), &[addr], 0))
+    }
+    fn load_exclusive_pair(&mut self, addr: Val, mem: Mem) -> Result<(Val, Val), Lifted> {
+        Ok(self.pair(Code::Call(Call::LoadExclusivePair(mem)), &[addr]))
+    }
+    fn store_exclusive(&mut self, addr: Val, value: Val, mem: Mem) -> Result<Val, Lifted> {
+        Ok(self.push(Code::Call(Call::StoreExclusive(mem)), &[addr, value], 0))
+    }
+    fn store_exclusive_pair(&mut self, addr: Val, a: Val, b: Val, mem: Mem) -> Result<Val, Lifted> {
+        Ok(self.push(Code::Call(Call::StoreExclusivePair(mem)), &[addr, a, b], 0))
+    }
+    fn clear_exclusive(&mut self) {
+        self.push(Code::Call(Call::ClearExclusive), &[], 0);
+    }
+    fn atomic(&mut self, op: AtomicOp, addr: Val, value: Val, mem: Mem) -> Result<Val, Lifted> {
+        Ok(self.push(Code::Call(Call::Atomic(op, mem)), &[addr, value], 0))
+    }
+    fn cas(&mut self, addr: Val, expected: Val, new: Val, mem: Mem) -> Result<Val, Lifted> {
+        Ok(self.push(Code::Call(Call::Cas(mem)), &[addr, expected, new], 0))
+    }
+    fn cas_pair(&mut self, addr: Val, expected: (Val, Val), new: (Val, Val), mem: Mem) -> Result<(Val, Val), Lifted> {
+        Ok(self.pair(Code::Call(Call::CasPair(mem)), &[addr, expected.0, expected.1, new.0, new.1]))
+    }
+    fn barrier(&mut self, barrier: Barrier) {
+        self.push(Code::Call(Call::Barrier(barrier)), &[], 0);
+    }
+    fn isb(&mut self) {
+        self.push(Code::Call(Call::Isb), &[], 0);
+    }
+
+    fn sys_read(&mut self, enc: SysEnc) -> Result<Val, Lifted> {
+        Ok(self.push(Code::Call(Call::SysRead(enc)), &[], 0))
+    }
+    fn sys_write(&mut self, enc: SysEnc, value: Val) -> Result<(), Lifted> {
+        self.push(Code::Call(Call::SysWrite(enc)), &[value], 0);
+        Ok(())
+    }
+    fn sys_op(&mut self, enc: SysEnc, value: Val) -> Result<(), Lifted> {
+        self.push(Code::Call(Call::SysOp(enc)), &[value], 0);
+        Ok(())
+    }
+    fn msr_imm(&mut self, field: u32, imm: u32) -> Result<(), Lifted> {
+        self.push(Code::Call(Call::MsrImm { field, imm }), &[], 0);
+        Ok(())
+    }
+    fn eret(&mut self) -> Result<(), Lifted> {
+        self.push(Code::Call(Call::Eret), &[], 0);
+        Ok(())
+    }
+    fn wait(&mut self, wait: Wait) -> Result<(), Lifted> {
+        self.push(Code::Call(Call::Wait(wait)), &[], 0);
+        Ok(())
+    }
+    fn raise<T>(&mut self, exception: Exception) -> Result<T, Lifted> {
+        self.push(Code::Call(Call::Raise(exception)), &[], 0);
+        Err(Lifted)
+    }
+}

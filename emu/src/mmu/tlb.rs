@@ -1,0 +1,319 @@
+//! The software TLB that translated code probes.
+//!
+//! One [`Tables`] per *context*: an address space as one privilege sees it. EL0 has a pool of contexts keyed by ASID, so
+//! that switching processes loads a pointer and flushes nothing; EL1 has two (PAN set, PAN clear) that hold global
+//! pages and, until the ASID changes, a short list of others. A table is direct-mapped with 4 KiB pages; larger pages
+//! are entered in 4 KiB pieces.
+
+use super::walk::Leaf;
+
+/// Entries per table.
+pub const ENTRIES: usize = 4096;
+
+/// One entry: a 4 KiB page. A probe hits when the address xor the tag is below 4096.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(32))]
+pub struct Entry {
+    /// Page address, when it may be read from RAM without further ado.
+    pub read: u64,
+    /// Page address, when it may be written.
+    pub write: u64,
+    /// Host address minus virtual address.
+    pub addend: u64,
+    /// Physical page address, with [`Entry::DEVICE`] and others in the low bits.
+    pub page: u64,
+}
+
+impl Entry {
+    /// Not RAM, or Device memory.
+    pub const DEVICE: u64 = 1;
+    /// Holds for every ASID.
+    pub const GLOBAL: u64 = 2;
+    /// A piece of a larger page.
+    pub const LARGE: u64 = 4;
+
+    /// An entry that no address that indexes slot `slot` can hit.
+    const fn invalid(slot: usize) -> Self {
+        let never = ((slot ^ 1) as u64) << 12;
+        Self { read: never, write: never, addend: 0, page: 0 }
+    }
+}
+
+/// The slot of an address.
+#[must_use]
+pub const fn slot(va: u64) -> usize {
+    (va >> 12) as usize % ENTRIES
+}
+
+/// The TLB of one context, probed by translated code at fixed offsets.
+#[derive(Debug, Clone)]
+#[repr(C)]
+pub struct Tables {
+    /// The entries, by [`slot`].
+    pub entries: Box<[Entry]>,
+    asid: Option<u16>,
+    /// Slots that hold entries of one ASID only.
+    private: Vec<u16>,
+    /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages.
+    large: u64,
+    last_use: u64,
+    used: bool,
+    /// Changes whenever translations were taken away: what was looked up before is to be looked up again.
+    pub generation: u64,
+}
+
+const fn region_bit(va: u64) -> u64 {
+    1 << ((va >> 21) % 64)
+}
+
+impl Tables {
+    fn new() -> Self {
+        let entries = (0..ENTRIES).map(Entry::invalid).collect();
+        Self { entries, asid: None, private: Vec::new(), large: 0, last_use: 0, used: false, generation: 0 }
+    }
+
+    /// Empties it.
+    pub fn flush(&mut self) {
+        self.generation += 1;
+        if !std::mem::take(&mut self.used) {
+            return;
+        }
+        for (slot, entry) in self.entries.iter_mut().enumerate() {
+            *entry = Entry::invalid(slot);
+        }
+        self.private.clear();
+        self.large = 0;
+    }
+
+    fn flush_private(&mut self) {
+        self.generation += 1;
+        for slot in std::mem::take(&mut self.private) {
+            let slot = usize::from(slot);
+            if self.entries[slot].page & Entry::GLOBAL == 0 {
+                self.entries[slot] = Entry::invalid(slot);
+            }
+        }
+    }
+
+    /// Enters a page for the address `va` (whole, with its tag). `ram` is the addend when the page is RAM of a Normal
+    /// type; `read` and `write` say for which accesses translated code may use it without asking.
+    pub fn insert(&mut self, va: u64, leaf: &Leaf, ram: Option<u64>, read: bool, write: bool) {
+        let page = va & !0xfff;
+        let slot = slot(va);
+        let mut entry = Entry::invalid(slot);
+        entry.page = leaf.pa.0 & !0xfff;
+        if leaf.global {
+            entry.page |= Entry::GLOBAL;
+        } else {
+            self.private.push(slot as u16);
+        }
+        if leaf.shift > 12 {
+            entry.page |= Entry::LARGE;
+            self.large |= region_bit(va);
+        }
+        match ram {
+            Some(addend) => {
+                entry.addend = addend;
+                if read {
+                    entry.read = page;
+                }
+                if write {
+                    entry.write = page;
+                }
+            }
+            None => entry.page |= Entry::DEVICE,
+        }
+        self.entries[slot] = entry;
+        self.used = true;
+    }
+
+    /// Takes translated code's permission to write a page away, if it has it for this address.
+    pub fn protect(&mut self, va: u64) {
+        let slot = slot(va);
+        if self.entries[slot].write == va & !0xfff {
+            self.entries[slot].write = Entry::invalid(slot).write;
+        }
+    }
+
+    /// Drops the page of an address, with every piece of the larger page that it may be part of.
+    fn invalidate(&mut self, va: u64) {
+        self.generation += 1;
+        if self.large & region_bit(va) != 0 {
+            // Pages above 2 MiB (and contiguous runs of them) are rare and rarely invalidated: drop all.
+            self.flush();
+            return;
+        }
+        let slot = slot(va);
+        self.entries[slot] = Entry::invalid(slot);
+    }
+}
+
+/// A TLB maintenance operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlbOp {
+    /// Everything.
+    All,
+    /// Everything of one ASID.
+    Asid(u16),
+    /// One page of one ASID, or global.
+    Page(u64, u16),
+    /// One page, whatever its ASID.
+    PageAll(u64),
+}
+
+/// Count of EL0 contexts.
+const POOL: usize = 8;
+/// Index of the context of EL1 with PAN set.
+const EL1_PAN: usize = POOL;
+/// Index of the context of EL1 with PAN clear.
+const EL1: usize = POOL + 1;
+
+/// All contexts of one vCPU.
+#[derive(Debug)]
+pub struct Contexts {
+    tables: Vec<Tables>,
+    el0: usize,
+    clock: u64,
+    asid: u16,
+}
+
+impl Default for Contexts {
+    fn default() -> Self {
+        Self { tables: (0..POOL + 2).map(|_| Tables::new()).collect(), el0: 0, clock: 0, asid: 0 }
+    }
+}
+
+impl Contexts {
+    /// Makes `asid` current.
+    pub fn set_asid(&mut self, asid: u16) {
+        self.clock += 1;
+        if asid != self.asid {
+            self.asid = asid;
+            self.tables[EL1_PAN].flush_private();
+            self.tables[EL1].flush_private();
+        }
+        let pool = &mut self.tables[..POOL];
+        self.el0 = match pool.iter().position(|t| t.asid == Some(asid)) {
+            Some(index) => index,
+            None => {
+                let oldest = (0..POOL).min_by_key(|&i| pool[i].last_use).expect("the pool is not empty");
+                pool[oldest].flush();
+                pool[oldest].asid = Some(asid);
+                oldest
+            }
+        };
+        self.tables[self.el0].last_use = self.clock;
+    }
+
+    /// The index of a context: EL0's current one, or EL1's with or without PAN.
+    #[must_use]
+    pub fn index(&self, el0: bool, pan: bool) -> usize {
+        match (el0, pan) {
+            (true, _) => self.el0,
+            (false, true) => EL1_PAN,
+            (false, false) => EL1,
+        }
+    }
+
+    /// The tables of a context.
+    pub fn tables(&mut self, index: usize) -> &mut Tables {
+        &mut self.tables[index]
+    }
+
+    /// Carries out a maintenance operation.
+    pub fn invalidate(&mut self, op: TlbOp) {
+        for (index, t) in self.tables.iter_mut().enumerate() {
+            let el1 = index >= POOL;
+            match op {
+                TlbOp::All => t.flush(),
+                TlbOp::Asid(asid) if el1 && asid == self.asid => t.flush_private(),
+                TlbOp::Asid(asid) if t.asid == Some(asid) => t.flush(),
+                TlbOp::Page(va, asid) if el1 || t.asid == Some(asid) => t.invalidate(va),
+                TlbOp::PageAll(va) => t.invalidate(va),
+                _ => {}
+            }
+        }
+    }
+
+    /// Empties every context.
+    pub fn flush(&mut self) {
+        self.invalidate(TlbOp::All);
+    }
+
+    /// Takes the permission to write the page of physical address `pa` without asking from every context.
+    pub fn protect_page(&mut self, pa: u64) {
+        for t in &mut self.tables {
+            if t.used {
+                for slot in 0..ENTRIES {
+                    if t.entries[slot].page & !0xfff == pa & !0xfff {
+                        t.entries[slot].write = Entry::invalid(slot).write;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mmu::walk::Perms;
+    use devices::bus::Pa;
+
+    fn leaf(pa: u64, global: bool, shift: u32) -> Leaf {
+        let all = Perms { read: true, write: true, execute: true };
+        Leaf { pa: Pa(pa), shift, attr: 0xff, sh: 3, global, el1: all, el0: all, dirty: true }
+    }
+
+    fn hits(t: &Tables, va: u64) -> bool {
+        (t.entries[slot(va)].read ^ va) < 4096
+    }
+
+    #[test]
+    fn an_empty_table_hits_nothing() {
+        let t = Tables::new();
+        for va in [0, 0x1000, 0x1fff, 0xffff_ffff_ffff_f000, 0xfff_f000, u64::MAX] {
+            assert!(!hits(&t, va), "{va:x}");
+        }
+    }
+
+    #[test]
+    fn a_process_keeps_its_entries_while_another_runs() {
+        let mut c = Contexts::default();
+        c.set_asid(1);
+        let one = c.index(true, false);
+        c.tables(one).insert(0x5000, &leaf(0x4000_0000, false, 12), Some(0), true, true);
+        c.set_asid(2);
+        let two = c.index(true, false);
+        assert!(!hits(c.tables(two), 0x5000));
+        c.set_asid(1);
+        assert_eq!(c.index(true, false), one);
+        assert!(hits(c.tables(one), 0x5000));
+        c.invalidate(TlbOp::Page(0x5000, 2));
+        assert!(hits(c.tables(one), 0x5000));
+        c.invalidate(TlbOp::Page(0x5000, 1));
+        assert!(!hits(c.tables(one), 0x5000));
+    }
+
+    #[test]
+    fn el1_forgets_private_pages_when_the_asid_changes_and_keeps_global_ones() {
+        let mut c = Contexts::default();
+        c.set_asid(1);
+        let el1 = c.index(false, false);
+        c.tables(el1).insert(0x5000, &leaf(0x4000_0000, false, 12), Some(0), true, true);
+        c.tables(el1).insert(0xffff_0000_0000_6000, &leaf(0x4000_1000, true, 12), Some(0), true, true);
+        c.set_asid(2);
+        assert!(!hits(c.tables(el1), 0x5000));
+        assert!(hits(c.tables(el1), 0xffff_0000_0000_6000));
+    }
+
+    #[test]
+    fn invalidating_a_large_page_drops_all_its_pieces() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        c.tables(el1).insert(0x20_1000, &leaf(0x4000_1000, true, 21), Some(0), true, true);
+        c.tables(el1).insert(0x20_2000, &leaf(0x4000_2000, true, 21), Some(0), true, true);
+        c.invalidate(TlbOp::PageAll(0x20_0000));
+        assert!(!hits(c.tables(el1), 0x20_1000) && !hits(c.tables(el1), 0x20_2000));
+    }
+}

@@ -1,0 +1,31 @@
+//! The list of programs.
+
+use crate::asm::Asm;
+
+mod atomics;
+mod demo;
+mod exceptions;
+mod fp;
+mod gic;
+mod granules;
+mod hello;
+mod mmu;
+mod psci;
+mod smc;
+mod timer;
+
+/// Name and body of each program.
+#[rustfmt::skip]
+pub(crate) const TABLE: &[(&str, fn(&mut Asm))] = &[
+    ("hello", hello::emit),
+    ("exceptions", exceptions::emit),
+    ("mmu", mmu::emit),
+    ("granules", granules::emit),
+    ("timer", timer::emit),
+    ("gic", gic::emit),
+    ("psci", psci::emit),
+    ("atomics", atomics::emit),
+    ("smc", smc::emit),
+    ("fp", fp::emit),
+    ("demo", demo::emit),
+];
