@@ -9,6 +9,7 @@ mod run;
 mod shared;
 mod sys;
 mod timer;
+mod translate;
 
 pub use alarm::Alarm;
 pub use run::Engine;
@@ -20,6 +21,7 @@ use devices::bus::{Bus, Clock, GicCpuPort, IrqLine};
 
 use crate::a64::sysreg::CpuModel;
 use crate::ir::{Context, Wait};
+use crate::jit::{Cache, Frame};
 use crate::mmu::Contexts;
 use crate::mmu::walk;
 use crate::state::{CpuState, El};
@@ -34,6 +36,8 @@ pub struct Wiring {
     pub clock: Arc<dyn Clock>,
     /// The GICv3 CPU interface; none with a GICv2.
     pub gic: Option<Arc<dyn GicCpuPort>>,
+    /// Translated code; none to interpret.
+    pub cache: Option<Arc<Cache>>,
     /// Wakes vCPUs for their timers.
     pub alarm: Arc<Alarm>,
     /// The virtual timer's interrupt.
@@ -71,9 +75,10 @@ pub struct Core {
 
 /// A vCPU.
 pub struct Vcpu {
-    /// Architectural state.
-    pub s: CpuState,
+    frame: Box<Frame>,
     core: Core,
+    /// The cache's epoch that the jump tables are of.
+    epoch: u64,
 }
 
 impl Vcpu {
@@ -91,7 +96,13 @@ impl Vcpu {
             fetched: None,
             instructions: 0,
         };
-        Self { s: reset_state(), core }
+        Self { frame: Frame::new(reset_state()), core, epoch: 0 }
+    }
+
+    /// Architectural state.
+    #[must_use]
+    pub fn state(&self) -> &CpuState {
+        &self.frame.s
     }
 
     /// Guest instructions executed so far, as far as the engine counts them.
@@ -103,7 +114,7 @@ impl Vcpu {
 
 impl std::fmt::Debug for Vcpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vcpu").field("id", &self.core.id).field("state", &self.s).finish_non_exhaustive()
+        f.debug_struct("Vcpu").field("id", &self.core.id).field("state", &self.frame.s).finish_non_exhaustive()
     }
 }
 

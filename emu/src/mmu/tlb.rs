@@ -128,8 +128,7 @@ impl Tables {
     }
 
     /// The code page at `va` has this identity.
-    pub fn set_code(&mut self, va: u64, id: u32, global: bool) {
-        self.private_code |= !global;
+    pub fn set_code(&mut self, va: u64, id: u32) {
         if self.memory.code[slot(va)] != id {
             self.forget_jumps(va);
             self.memory.code[slot(va)] = id;
@@ -177,9 +176,8 @@ impl Tables {
     /// Drops what holds for one ASID only. Code pages are dropped whole: EL1 runs none but global ones, as a rule.
     fn flush_private(&mut self) {
         self.generation += 1;
-        if self.private_code {
+        if std::mem::take(&mut self.private_code) {
             self.forget_code();
-            self.private_code = false;
         }
         for slot in std::mem::take(&mut self.private) {
             let slot = usize::from(slot);
