@@ -26,11 +26,11 @@ pub static GROUPS: &[&[Row]] = &[
     simd::copy::ROWS,
     simd::element::ROWS,
     simd::long::ROWS,
-    simd::misc::ROWS,
     simd::modified_imm::ROWS,
     simd::permute::ROWS,
     simd::scalar::ROWS,
     simd::shift::ROWS,
     simd::structure::ROWS,
     simd::three_same::ROWS,
+    simd::two_reg::ROWS,
 ];

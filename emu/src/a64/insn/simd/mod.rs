@@ -7,13 +7,14 @@ pub mod across;
 pub mod copy;
 pub mod element;
 pub mod long;
-pub mod misc;
+
 pub mod modified_imm;
 pub mod permute;
 pub mod scalar;
 pub mod shift;
 pub mod structure;
 pub mod three_same;
+pub mod two_reg;
 
 use crate::ir::op::OpSink;
 use crate::ir::{Build, Flow};
