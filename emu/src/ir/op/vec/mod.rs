@@ -1,9 +1,9 @@
 //! Operations on 128-bit vectors: moving, bitwise logic and permuting here, arithmetic in [`arith`], saturation in
 //! [`saturate`].
 //!
-//! The immediate is the width of a lane in bits, `e`, or with a parameter `n` [`pack`]`(e, n)`. Operations work on all 128
-//! bits: instructions on 64 bits, and scalar ones, clear the rest of the result with [`VecOps::v_zext`]. The `long`
-//! operations read the low halves of their arguments; [`VecOps::v_upper`] brings the high ones there.
+//! The immediate is the width of a lane in bits, `e`, or with a parameter `n` [`pack`]`(e, n)`. Operations work on all
+//! 128 bits: instructions on 64 bits, and scalar ones, clear the rest of the result with [`VecOps::v_zext`]. The
+//! `long` operations read the low halves of their arguments; [`VecOps::v_upper`] brings the high ones there.
 
 pub mod arith;
 pub(in crate::ir::op) mod lanes;

@@ -3,7 +3,7 @@
 //! One row for each cmode: the class lies within that of shifts by an immediate, and rows may overlap only as special
 //! cases.
 
-use super::{Done, set};
+use super::simd::{Done, set};
 use crate::ir::Build;
 
 crate::rows! {

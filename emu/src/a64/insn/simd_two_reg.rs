@@ -1,6 +1,6 @@
 //! Vector, two registers (C4.1, «Advanced SIMD two-register miscellaneous»), without floating point.
 
-use super::{
+use super::simd::{
     BH, BHS, BHSD, Binary, Done, Shape, Unary, binary_sat, half, scalar, set, set_half, unary, unary_sat, vector,
 };
 use crate::ir::Build;

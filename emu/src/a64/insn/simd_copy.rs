@@ -2,7 +2,7 @@
 //!
 //! The lowest bit set in imm5 gives the element's size, the bits above it the element's number.
 
-use super::set;
+use super::simd::set;
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 

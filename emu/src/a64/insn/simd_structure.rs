@@ -2,7 +2,7 @@
 //!
 //! Multiple structures move in whole registers and are interleaved there; single ones move element by element.
 
-use super::{Done, set};
+use super::simd::{Done, set};
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow, Mem};
 

@@ -2,7 +2,7 @@
 //!
 //! `imm` is immh:immb: its highest bit above bit 2 gives the lane's width, the rest the amount.
 
-use super::{BHS, BHSD, Binary, Done, Shape, Unary, get, half, scalar, set, set_half, vector};
+use super::simd::{BHS, BHSD, Binary, Done, Shape, Unary, get, half, scalar, set, set_half, vector};
 use crate::ir::Build;
 use crate::ir::op::vec::pack;
 

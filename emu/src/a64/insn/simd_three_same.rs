@@ -1,6 +1,6 @@
 //! Vector, three registers of the same type (C4.1, «Advanced SIMD three same» and «three same extra»).
 
-use super::{BHS, BHSD, Binary, Done, HS, Shape, accumulate, binary, binary_sat, get, set, vector};
+use super::simd::{BHS, BHSD, Binary, Done, HS, Shape, accumulate, binary, binary_sat, get, set, vector};
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 

@@ -1,7 +1,7 @@
 //! Vector, three registers of different widths (C4.1, «Advanced SIMD three different»): long, wide and narrowing.
 //! PMULL of doublewords is with the cryptographic instructions.
 
-use super::{BHS, Binary, Done, HS, Sizes, Unary, half, scalar, set_half};
+use super::simd::{BHS, Binary, Done, HS, Sizes, Unary, half, scalar, set_half};
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 
