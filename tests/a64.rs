@@ -241,7 +241,9 @@ fn every_row_lifts_and_disassembles() {
                 assert!(inst.args().all(|arg| usize::from(arg.0) < n), "{row:?} uses a value before it is made");
             }
             let text = disassemble(word, CODE);
-            assert!(!text.contains(['{', '}', '|']), "{text}");
+            // Braces are for lists of vector registers only.
+            let lists = text.replace("{v", "").matches('{').count();
+            assert!(lists == 0 && !text.contains('|'), "{text}");
         }
     }
 }
