@@ -74,7 +74,7 @@ impl Vcpu {
         self.core.event = false;
         self.core.waiting = None;
         self.core.contexts.flush();
-        self.core.contexts.set_asid(walk::asid(&self.s.sys));
+        self.core.contexts.set_asid(walk::asid(&self.frame.s.sys));
         self.core.fetched = None;
         self.core.sync_timers(&self.frame.s);
     }
@@ -125,7 +125,7 @@ impl Vcpu {
                     next
                 }
             }
-            Flow::Indirect { target, .. } => walk::strip_tag(&self.s.sys, target),
+            Flow::Indirect { target, .. } => walk::strip_tag(&self.frame.s.sys, target),
         };
         Ok(())
     }

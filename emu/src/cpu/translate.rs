@@ -42,9 +42,9 @@ impl Vcpu {
         let context = context(&self.frame.s);
         let table = self.core.contexts.index(context.el == El::El0, context.pan);
         let el0_table = self.core.contexts.index(true, false);
-        self.frame.attention = &raw const self.core.wiring.shared.cpus[self.core.id].attention;
-        self.frame.tables = self.core.contexts.tables(table).memory();
-        self.frame.el0_tables = self.core.contexts.tables(el0_table).memory();
+        self.frame.attention = (&raw const self.core.wiring.shared.cpus[self.core.id].attention) as usize;
+        self.frame.tables = self.core.contexts.tables(table).memory() as usize;
+        self.frame.el0_tables = self.core.contexts.tables(el0_table).memory() as usize;
         let mut link = None;
         loop {
             let (host, identity) = match self.core.unit(&self.frame.s, &context, table, cache) {

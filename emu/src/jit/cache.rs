@@ -235,7 +235,7 @@ impl Cache {
     /// Runs translated code at `host` until it returns. The frame's tables, attention and state are set.
     #[allow(unsafe_code, reason = "enters translated code")]
     pub fn enter<R: Runtime>(&self, frame: &mut Frame, runtime: &mut R, host: u64) -> Exit {
-        frame.runtime = std::ptr::from_mut(runtime).cast();
+        frame.runtime = std::ptr::from_mut(runtime) as usize;
         frame.slow = slow::entry::<R>();
         Stats::add(&self.stats.exits, 1);
         // SAFETY: the thunk is code with this signature; `host` is the entry of a unit of this cache, which stays while

@@ -1,9 +1,7 @@
 //! What translated code addresses off RBP: the CPU state, and its own working memory.
 
 use std::mem::offset_of;
-use std::sync::atomic::AtomicU32;
 
-use crate::mmu::tlb::Memory;
 use crate::state::CpuState;
 
 /// Why translated code returned to the run loop.
@@ -44,16 +42,16 @@ pub(super) const VECTOR_SPILLS: usize = 32;
 pub struct Frame {
     /// Architectural state.
     pub s: CpuState,
-    /// Not zero when somebody wants the vCPU's attention.
-    pub attention: *const AtomicU32,
-    /// Tables of the current context.
-    pub tables: *mut Memory,
-    /// Tables of EL0, for unprivileged accesses.
-    pub el0_tables: *mut Memory,
+    /// Address of the `AtomicU32` that is not zero when somebody wants the vCPU's attention.
+    pub attention: usize,
+    /// Address of the current context's tables.
+    pub tables: usize,
+    /// Address of EL0's tables, for unprivileged accesses.
+    pub el0_tables: usize,
     /// The [`Runtime`](super::Runtime), for thunks.
-    pub runtime: *mut (),
+    pub(super) runtime: usize,
     /// The function that thunks call.
-    pub slow: usize,
+    pub(super) slow: usize,
     /// Host address of the jump that asks to be linked.
     pub link: u64,
     /// Host stack pointer to return with.
@@ -99,10 +97,10 @@ impl Frame {
     pub fn new(s: CpuState) -> Box<Self> {
         Box::new(Self {
             s,
-            attention: std::ptr::null(),
-            tables: std::ptr::null_mut(),
-            el0_tables: std::ptr::null_mut(),
-            runtime: std::ptr::null_mut(),
+            attention: 0,
+            tables: 0,
+            el0_tables: 0,
+            runtime: 0,
             slow: 0,
             link: 0,
             host_sp: 0,

@@ -32,7 +32,7 @@ pub fn entry<R: Runtime>() -> usize {
 /// index is of a site that translation filled.
 unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32 {
     // SAFETY: by the contract; the frame does not lie inside the runtime.
-    let (frame, runtime) = unsafe { (&mut *frame, &mut *(*frame).runtime.cast::<R>()) };
+    let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
     // SAFETY: by the contract; the site stays while code that names it runs.
     let site = unsafe { *runtime.cache().site(index) };
     for &(host, guest) in &site.dirty[..usize::from(site.dirty_count)] {
