@@ -9,7 +9,7 @@ use crate::ir::block::Call;
 use crate::ir::op::Op;
 
 /// Guest registers that a unit may keep in host registers.
-pub(super) const MAX_HOMES: usize = 6;
+pub(super) const MAX_HOMES: usize = 5;
 
 /// Where an argument is, or a result goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

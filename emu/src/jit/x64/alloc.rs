@@ -31,7 +31,7 @@ pub(super) enum At {
 }
 
 /// Host registers for homes, taken from the end of the pool.
-const HOMES: [u8; MAX_HOMES] = [14, 13, 12, 11, 10, 9];
+const HOMES: [u8; MAX_HOMES] = [14, 13, 12, 11, 10];
 
 /// Chooses which guest registers get a home: those used most, inner loops counted eightfold.
 pub(super) fn choose_homes(unit: &Unit) -> [Option<u8>; 32] {

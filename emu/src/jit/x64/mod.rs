@@ -226,6 +226,7 @@ impl<'a> Emitter<'a> {
                 Kind::V => Loc::Xmm(self.vector(arg)),
             };
         }
+        (self.pinned, self.pinned_v) = (0, 0);
         let result = if !self.is_used(val) {
             Loc::None
         } else if row.result == Kind::I {
@@ -242,6 +243,8 @@ impl<'a> Emitter<'a> {
         for (loc, arg) in args.iter_mut().zip(inst.args()) {
             *loc = Loc::Reg(self.register(arg));
         }
+        // The thunk reads all arguments before it writes a result: they may share registers.
+        self.pinned = 0;
         let second = Val(val.0 + 1);
         let has_second = self.block.insts.get(self.index + 1).is_some_and(|i| i.code == Code::Second);
         let mut results = [Loc::None; 2];
@@ -294,7 +297,7 @@ impl<'a> Emitter<'a> {
                 dynasm!(self.a ; .arch x64 ; jmp =>back);
             }
         }
-        for exit in std::mem::take(&mut self.exits) {
+        while let Some(exit) = self.exits.pop() {
             self.emit_cold_exit(exit);
         }
     }

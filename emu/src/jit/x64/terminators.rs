@@ -17,6 +17,8 @@ pub(super) struct ColdExit {
     label: DynamicLabel,
     /// Homes that differ from the state there.
     dirty: u32,
+    /// Address of the block that it leaves.
+    from: u64,
     target: u64,
     why: Why,
 }
@@ -37,7 +39,7 @@ impl Emitter<'_> {
             }
             Term::Call { target, .. } => {
                 self.settle_flags();
-                self.leave_edge(target);
+                self.leave_edge(self.block.va, target);
             }
             Term::If { cond, target, next } => self.branch(n, cond, target, next),
             Term::Indirect { target, .. } => {
@@ -160,17 +162,17 @@ impl Emitter<'_> {
 
     fn cold_exit(&mut self, target: u64, why: Why) -> DynamicLabel {
         let label = self.a.new_dynamic_label();
-        self.exits.push(ColdExit { label, dirty: self.dirty, target, why });
+        self.exits.push(ColdExit { label, dirty: self.dirty, from: self.block.va, target, why });
         label
     }
 
     pub(super) fn emit_cold_exit(&mut self, exit: ColdExit) {
-        let ColdExit { label, dirty, target, why } = exit;
+        let ColdExit { label, dirty, from, target, why } = exit;
         dynasm!(self.a ; .arch x64 ; =>label);
         match why {
             Why::Edge => {
                 self.dirty = dirty;
-                self.leave_edge(target);
+                self.leave_edge(from, target);
             }
             Why::Attention => {
                 self.write_homes(dirty);
@@ -195,7 +197,7 @@ impl Emitter<'_> {
                 self.poll();
                 dynasm!(self.a ; .arch x64 ; je =>label ; jmp =>attention);
             }
-            None => self.leave_edge(target),
+            None => self.leave_edge(self.block.va, target),
         }
     }
 
@@ -206,17 +208,17 @@ impl Emitter<'_> {
     }
 
     /// Leaves the unit for a fixed address, by a jump that the run loop links to the unit there.
-    fn leave_edge(&mut self, target: u64) {
+    fn leave_edge(&mut self, from: u64, target: u64) {
         self.write_homes(self.dirty);
-        if target <= self.block.va {
+        if target <= from {
             let attention = self.a.new_dynamic_label();
-            self.exits_clean(attention, target);
+            self.exits.push(ColdExit { label: attention, dirty: 0, from, target, why: Why::Attention });
             self.poll();
             dynasm!(self.a ; .arch x64 ; jne =>attention);
         }
         let link = frame::at(offset_of!(Frame, link));
         let thunk = self.thunks.link;
-        if (target ^ self.block.va) >> 12 == 0 {
+        if (target ^ from) >> 12 == 0 {
             // jmp rel32, its displacement aligned.
             self.align_field(1);
             dynasm!(self.a
@@ -256,10 +258,6 @@ impl Emitter<'_> {
             );
         }
         const { assert!(ENTRIES * 4 <= i32::MAX as usize) };
-    }
-
-    fn exits_clean(&mut self, label: DynamicLabel, target: u64) {
-        self.exits.push(ColdExit { label, dirty: 0, target, why: Why::Attention });
     }
 
     /// Pads so that the field `ahead` bytes from here is aligned to four bytes.
