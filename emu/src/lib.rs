@@ -11,6 +11,5 @@ pub mod a64;
 pub mod cpu;
 pub mod interp;
 pub mod ir;
-pub mod machine;
 pub mod mmu;
 pub mod state;

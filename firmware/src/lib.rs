@@ -4,6 +4,8 @@
 //! `FAIL NAME expected … got …` lines on the serial port, then `PASS` or `FAIL`, and powers the machine off.
 //! (`demo` paints until the power key is pressed.)
 
+#![allow(clippy::useless_conversion, reason = "dynasm converts the numbers of registers that it is given")]
+
 mod asm;
 pub mod image;
 mod interrupts;

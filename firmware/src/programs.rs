@@ -14,9 +14,12 @@ mod psci;
 mod smc;
 mod timer;
 
+/// Emits a program's body, which starts at `->main`.
+type Emit = fn(&mut Asm);
+
 /// Name and body of each program.
 #[rustfmt::skip]
-pub(crate) const TABLE: &[(&str, fn(&mut Asm))] = &[
+pub(crate) const TABLE: &[(&str, Emit)] = &[
     ("hello", hello::emit),
     ("exceptions", exceptions::emit),
     ("mmu", mmu::emit),

@@ -28,7 +28,7 @@ fn every_image_has_a_valid_header() {
         assert_eq!(TEXT_OFFSET % 0x20_0000, 0, "the programs align their code to their base");
         // code0 is a branch behind the header, and what stands there is not an undefined instruction.
         let code0 = u32::from_le_bytes(image[..4].try_into().unwrap());
-        assert_eq!(code0, 0x1400_0000 | HEADER_LEN as u32 / 4, "{name}: code0");
+        assert_eq!(code0, 0x1400_0000 | (HEADER_LEN as u32 / 4), "{name}: code0");
         assert_ne!(&image[HEADER_LEN..HEADER_LEN + 4], &[0; 4], "{name}: first instruction");
     }
 }

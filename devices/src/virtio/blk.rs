@@ -7,8 +7,10 @@
 
 use std::io::{Read, Write};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Broken, Chain, Queues, VirtioDevice, read_config};
-use crate::bus::{BlockError, BlockStore};
+use crate::bus::{BlockError, BlockStore, RestoreError, Snapshot};
 
 const SECTOR: u64 = 512;
 const QUEUE_SIZE: u16 = 256;
@@ -268,6 +270,32 @@ impl VirtioDevice for Block {
 
     fn reset(&mut self) {
         (self.features, self.writeback) = (0, true);
+    }
+}
+
+/// A [`Block`] as saved; its content is the store's business.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedBlock {
+    capacity: u64,
+    writeback: bool,
+}
+
+impl Snapshot for Block {
+    type Saved = SavedBlock;
+
+    fn save(&self) -> SavedBlock {
+        // `features` come with `activate`.
+        let Self { store, id: _, piece: _, features: _, writeback, errors: _ } = self;
+        SavedBlock { capacity: store.len(), writeback: *writeback }
+    }
+
+    fn restore(&mut self, saved: SavedBlock) -> Result<(), RestoreError> {
+        let SavedBlock { capacity, writeback } = saved;
+        if capacity != self.store.len() {
+            return Err(RestoreError { device: "virtio-blk", field: "capacity" });
+        }
+        self.writeback = writeback;
+        Ok(())
     }
 }
 

@@ -9,8 +9,10 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Broken, Queues, VirtioDevice, read_config};
-use crate::bus::ByteSink;
+use crate::bus::{ByteSink, RestoreError, Snapshot};
 
 const QUEUE_SIZE: u16 = 128;
 const CONTROL_IN: usize = 2;
@@ -257,6 +259,60 @@ impl VirtioDevice for Console {
     }
 }
 
+/// A [`Port`] as saved.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SavedPort {
+    inbox: Vec<u8>,
+    added: bool,
+    open: bool,
+}
+
+/// A [`Console`] as saved.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedConsole {
+    ports: Vec<SavedPort>,
+    columns: u16,
+    rows: u16,
+    control: Vec<Vec<u8>>,
+}
+
+impl Snapshot for Console {
+    type Saved = SavedConsole;
+
+    fn save(&self) -> SavedConsole {
+        // `multiport` comes with `activate`.
+        let Self { ports, queue_sizes: _, columns, rows, multiport: _, control } = self;
+        let save = |port: &Port| {
+            let Port { name: _, is_console: _, sink: _, inbox, added, open } = port;
+            SavedPort { inbox: inbox.iter().copied().collect(), added: *added, open: *open }
+        };
+        SavedConsole {
+            ports: ports.iter().map(save).collect(),
+            columns: *columns,
+            rows: *rows,
+            control: control.iter().cloned().collect(),
+        }
+    }
+
+    fn restore(&mut self, saved: SavedConsole) -> Result<(), RestoreError> {
+        let wrong = |field| RestoreError { device: "virtio-console", field };
+        let SavedConsole { ports, columns, rows, control } = saved;
+        if ports.len() != self.ports.len() || ports.iter().any(|p| p.inbox.len() > INBOX) {
+            return Err(wrong("ports"));
+        }
+        // Each port is added, and introduced by three messages, the longest of which has its name.
+        let longest = 8 + self.ports.iter().map(|p| p.name.len()).max().unwrap_or(0);
+        if control.len() > 4 * ports.len() || control.iter().any(|m| m.len() > longest) {
+            return Err(wrong("control"));
+        }
+        for (port, SavedPort { inbox, added, open }) in self.ports.iter_mut().zip(ports) {
+            (port.inbox, port.added, port.open) = (inbox.into(), added, open);
+        }
+        (self.columns, self.rows, self.control) = (columns, rows, control.into());
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -264,7 +320,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::bus::{Access, MmioDevice, NullSink, Size};
+    use crate::bus::{Access, MmioDevice, NullSink, Poll, Size};
     use crate::virtio::driver::{Buf, Driver};
 
     type Bytes = Arc<Mutex<Vec<u8>>>;
@@ -366,6 +422,29 @@ mod tests {
         assert_eq!(d.read(0x60), 2);
         let mut half = |at: u64| d.mmio.read(Access::new(0x100 + at, Size::B2));
         assert_eq!((half(0), half(2), half(4)), (132, 43, 2));
+    }
+
+    #[test]
+    fn it_is_a_device_like_others() {
+        let make = || Driver::new(Console::new(vec![Port::console(Box::new(NullSink))])).mmio;
+        crate::bus::conformance::check(crate::virtio::mmio::WINDOW, make);
+    }
+
+    #[test]
+    fn a_restored_console_goes_on_where_it_was() {
+        let (_, _, mut d) = two_ports(0);
+        receive(&mut d, 0, b"typed ahead");
+        d.add(0, &[Buf::In(5)]);
+        d.notify(0);
+        assert_eq!(d.answer(0).unwrap(), b"typed");
+        d.add(0, &[Buf::In(16)]);
+        let saved = d.mmio.save();
+        d.replace(Console::new(vec![Port::console(Box::new(NullSink)), Port::named("agent", Box::new(NullSink))]));
+        d.mmio.restore(saved).unwrap();
+        assert_eq!(d.answer(0), None);
+        d.mmio.poll(0);
+        assert_eq!(d.answer(0).unwrap(), b" ahead");
+        assert!(d.line());
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl<D: VirtioDevice> Driver<D> {
         }
     }
 
+    /// Puts another device in the place of this one, in the same machine.
+    pub fn replace(&mut self, device: D) {
+        self.mmio = VirtioMmio::new(device, self.ram.clone(), IrqLine::new(self.sink.clone(), 5), Waker::none());
+    }
+
     /// A driver that has accepted `features` and set all queues up.
     pub fn started(device: D, features: u64) -> Self {
         let mut driver = Self::new(device);

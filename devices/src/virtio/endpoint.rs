@@ -1,9 +1,10 @@
 //! A device with its queues and the driver's negotiation: what every transport has in common (2.1, 2.2, 3.1).
 
+use serde::{Deserialize, Serialize};
 use virtio_queue::QueueT;
 
 use super::{Broken, Queues, VirtioDevice};
-use crate::bus::{GuestRam, Nanos, Pa, Waker};
+use crate::bus::{GuestRam, Nanos, Pa, RestoreError, Snapshot, Waker};
 
 const RING_INDIRECT_DESC: u64 = 1 << 28;
 const RING_EVENT_IDX: u64 = 1 << 29;
@@ -30,12 +31,30 @@ bitflags::bitflags! {
 }
 
 /// What the driver wrote about a queue before it set it ready.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct QueueSetup {
     pub size: u32,
     pub descriptors: u64,
     pub driver: u64,
     pub device: u64,
+}
+
+/// A queue as saved: how far it is, if it is ready.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SavedQueue {
+    setup: QueueSetup,
+    next: Option<(u16, u16)>,
+}
+
+/// An [`Endpoint`] as saved.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct SavedEndpoint<T> {
+    status: u8,
+    driver_features: u64,
+    interrupt: u8,
+    config_generation: u32,
+    queues: Vec<SavedQueue>,
+    device: T,
 }
 
 pub(super) struct Endpoint<D> {
@@ -116,6 +135,7 @@ impl<D: VirtioDevice> Endpoint<D> {
         self.queues.reset();
         self.setup = default_setup(&self.device);
         (self.status, self.interrupt, self.driver_features) = (Status::empty(), Interrupt::empty(), 0);
+        self.config_generation = 0;
     }
 
     pub fn queue_size_max(&self, index: u32) -> u32 {
@@ -141,29 +161,9 @@ impl<D: VirtioDevice> Endpoint<D> {
             return;
         }
         let Some(setup) = self.queue_setup(index).copied() else { return };
-        if let Err(why) = self.try_queue_ready(index as usize, setup) {
+        if let Err(why) = queue_ready(&mut self.queues, index as usize, setup) {
             self.broken(&Broken(format!("queue {index}: {why}")));
         }
-    }
-
-    fn try_queue_ready(&mut self, index: usize, setup: QueueSetup) -> Result<(), String> {
-        let size = u16::try_from(setup.size).map_err(|e| e.to_string())?;
-        let rings = [(setup.descriptors, 16, 0), (setup.driver, 2, 6), (setup.device, 8, 6)];
-        for (at, per_entry, more) in rings {
-            let len = u64::from(size) * per_entry + more;
-            self.queues.ram().offset(Pa(at), len).ok_or_else(|| format!("a ring at 0x{at:x} is not in RAM"))?;
-        }
-        let queue = self.queues.queue(index).ok_or("does not exist")?;
-        let address = vm_memory::GuestAddress;
-        queue.reset();
-        let set = queue
-            .try_set_size(size)
-            .and_then(|()| queue.try_set_desc_table_address(address(setup.descriptors)))
-            .and_then(|()| queue.try_set_avail_ring_address(address(setup.driver)))
-            .and_then(|()| queue.try_set_used_ring_address(address(setup.device)));
-        set.map_err(|e| e.to_string())?;
-        queue.set_ready(true);
-        Ok(())
     }
 
     pub fn interrupt(&self) -> Interrupt {
@@ -244,7 +244,126 @@ impl<D: VirtioDevice> Endpoint<D> {
     }
 }
 
+/// Makes a queue ready, if its set-up can be that of a queue: a fit size, and aligned rings wholly in RAM.
+fn queue_ready(queues: &mut Queues, index: usize, setup: QueueSetup) -> Result<(), String> {
+    let size = u16::try_from(setup.size).map_err(|e| e.to_string())?;
+    let rings = [(setup.descriptors, 16, 0), (setup.driver, 2, 6), (setup.device, 8, 6)];
+    for (at, per_entry, more) in rings {
+        let len = u64::from(size) * per_entry + more;
+        queues.ram().offset(Pa(at), len).ok_or_else(|| format!("a ring at 0x{at:x} is not in RAM"))?;
+    }
+    let queue = queues.queue(index).ok_or("does not exist")?;
+    let address = vm_memory::GuestAddress;
+    queue.reset();
+    let set = queue
+        .try_set_size(size)
+        .and_then(|()| queue.try_set_desc_table_address(address(setup.descriptors)))
+        .and_then(|()| queue.try_set_avail_ring_address(address(setup.driver)))
+        .and_then(|()| queue.try_set_used_ring_address(address(setup.device)));
+    set.map_err(|e| e.to_string())?;
+    queue.set_ready(true);
+    Ok(())
+}
+
+impl<D: VirtioDevice + Snapshot> Snapshot for Endpoint<D> {
+    type Saved = SavedEndpoint<D::Saved>;
+
+    fn save(&self) -> Self::Saved {
+        let Self { device, waker: _, queues, setup, status, driver_features, interrupt, config_generation } = self;
+        let next = |index| queues.progress(index);
+        let queues = setup.iter().enumerate().map(|(i, &setup)| SavedQueue { setup, next: next(i) }).collect();
+        SavedEndpoint {
+            status: status.bits(),
+            driver_features: *driver_features,
+            interrupt: interrupt.bits(),
+            config_generation: *config_generation,
+            queues,
+            device: device.save(),
+        }
+    }
+
+    fn restore(&mut self, saved: Self::Saved) -> Result<(), RestoreError> {
+        let wrong = |field| RestoreError { device: "virtio", field };
+        let SavedEndpoint { status, driver_features, interrupt, config_generation, queues: saved_queues, device } =
+            saved;
+        let status = Status::from_bits(status).ok_or(wrong("status"))?;
+        let interrupt = Interrupt::from_bits(interrupt).ok_or(wrong("interrupt"))?;
+        let running = status.contains(Status::DRIVER_OK);
+        let agreed = status.contains(Status::FEATURES_OK);
+        if running && !agreed {
+            return Err(wrong("status"));
+        }
+        if agreed && (driver_features & VERSION_1 == 0 || driver_features & !self.features() != 0) {
+            return Err(wrong("driver_features"));
+        }
+        if saved_queues.len() != self.setup.len() {
+            return Err(wrong("queues"));
+        }
+        let mut queues = Queues::new(self.device.queue_sizes(), self.queues.ram().clone());
+        for (index, SavedQueue { setup, next }) in saved_queues.iter().enumerate() {
+            if let &Some((avail, used)) = next {
+                queue_ready(&mut queues, index, *setup).map_err(|_| wrong("queues"))?;
+                let queue = queues.queue(index).ok_or(wrong("queues"))?;
+                queue.set_next_avail(avail);
+                queue.set_next_used(used);
+            }
+        }
+        self.device.restore(device)?;
+        (self.status, self.interrupt, self.driver_features) = (status, interrupt, driver_features);
+        self.config_generation = config_generation;
+        self.setup = saved_queues.into_iter().map(|queue| queue.setup).collect();
+        self.queues = queues;
+        self.queues.set_event_idx(running && driver_features & RING_EVENT_IDX != 0);
+        self.queues.run(running && !status.contains(Status::NEEDS_RESET));
+        if running {
+            self.device.activate(driver_features);
+        }
+        // What waited then is served by the next poll.
+        self.queues.defer_waiting();
+        self.waker.wake();
+        Ok(())
+    }
+}
+
 fn default_setup(device: &impl VirtioDevice) -> Vec<QueueSetup> {
     let setup = |&size: &u16| QueueSetup { size: size.into(), ..QueueSetup::default() };
     device.queue_sizes().iter().map(setup).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virtio::rng::Entropy;
+
+    type Saved = SavedEndpoint<()>;
+
+    #[test]
+    fn a_snapshot_that_cannot_be_is_refused() {
+        let ram = GuestRam::new(Pa(0x4000_0000), 1 << 20).unwrap();
+        let mut endpoint = Endpoint::new(Entropy::new(|bytes| bytes.fill(4)), ram, Waker::none());
+        endpoint.set_status(3);
+        endpoint.set_driver_features(true, 1);
+        endpoint.set_status(11);
+        *endpoint.queue_setup(0).unwrap() =
+            QueueSetup { size: 8, descriptors: 0x4000_0000, driver: 0x4000_1000, device: 0x4000_2000 };
+        endpoint.set_queue_ready(0, true);
+        endpoint.set_status(15);
+        let good = endpoint.save();
+        let mut restore = |spoil: &dyn Fn(&mut Saved)| {
+            let mut saved = good.clone();
+            spoil(&mut saved);
+            endpoint.restore(saved).map_err(|e| e.field)
+        };
+        assert_eq!(restore(&|_| ()), Ok(()));
+        assert_eq!(restore(&|s| s.status = 16), Err("status"));
+        assert_eq!(restore(&|s| s.status = 7), Err("status"));
+        assert_eq!(restore(&|s| s.interrupt = 4), Err("interrupt"));
+        assert_eq!(restore(&|s| s.driver_features = 0), Err("driver_features"));
+        assert_eq!(restore(&|s| s.driver_features = u64::MAX), Err("driver_features"));
+        assert_eq!(restore(&|s| s.queues.clear()), Err("queues"));
+        assert_eq!(restore(&|s| s.queues[0].setup.size = 3), Err("queues"));
+        assert_eq!(restore(&|s| s.queues[0].setup.descriptors = 8), Err("queues"));
+        assert_eq!(restore(&|s| s.queues[0].setup.device = u64::MAX - 3), Err("queues"));
+        assert_eq!(restore(&|s| s.queues[0].next = Some((500, 20))), Ok(()));
+    }
 }

@@ -2,9 +2,13 @@
 //!
 //! Left out: the legacy interface (4.2.4), QueueReset, and shared memory, whose regions read as absent.
 
-use super::endpoint::{Endpoint, QueueSetup, Status};
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::{Endpoint, QueueSetup, SavedEndpoint, Status};
 use super::{Broken, Queues, VirtioDevice};
-use crate::bus::{Access, FdtNode, GuestRam, IrqLine, MmioDevice, Nanos, Poll, Reset, Size, Waker};
+use crate::bus::{
+    Access, FdtNode, GuestRam, IrqLine, MmioDevice, Nanos, Poll, Reset, RestoreError, Size, Snapshot, Waker,
+};
 
 /// Length of the register window.
 pub const WINDOW: u64 = 0x200;
@@ -182,6 +186,34 @@ impl<D: VirtioDevice> Reset for VirtioMmio<D> {
     fn reset(&mut self) {
         self.write_register(reg::STATUS, 0);
         self.sync();
+    }
+}
+
+/// A [`VirtioMmio`] as saved, with the `T` of its device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedVirtioMmio<T> {
+    endpoint: SavedEndpoint<T>,
+    device_features_sel: u32,
+    driver_features_sel: u32,
+    queue_sel: u32,
+}
+
+impl<D: VirtioDevice + Snapshot> Snapshot for VirtioMmio<D> {
+    type Saved = SavedVirtioMmio<D::Saved>;
+
+    fn save(&self) -> Self::Saved {
+        let &Self { irq: _, ref endpoint, device_features_sel, driver_features_sel, queue_sel } = self;
+        SavedVirtioMmio { endpoint: endpoint.save(), device_features_sel, driver_features_sel, queue_sel }
+    }
+
+    fn restore(&mut self, saved: Self::Saved) -> Result<(), RestoreError> {
+        let SavedVirtioMmio { endpoint, device_features_sel, driver_features_sel, queue_sel } = saved;
+        self.endpoint.restore(endpoint)?;
+        self.device_features_sel = device_features_sel;
+        self.driver_features_sel = driver_features_sel;
+        self.queue_sel = queue_sel;
+        self.sync();
+        Ok(())
     }
 }
 

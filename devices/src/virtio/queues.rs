@@ -182,6 +182,19 @@ impl Queues {
         Some(index)
     }
 
+    /// How far a ready queue is in its available and used rings.
+    pub(super) fn progress(&self, index: usize) -> Option<(u16, u16)> {
+        let queue = &self.slots.get(index)?.queue;
+        queue.ready().then(|| (queue.next_avail(), queue.next_used()))
+    }
+
+    /// Has every queue in which a chain waits served by the next poll.
+    pub(super) fn defer_waiting(&mut self) {
+        for index in 0..self.slots.len() {
+            self.slots[index].deferred = self.waiting(index);
+        }
+    }
+
     pub(super) fn any_deferred(&self) -> bool {
         self.slots.iter().any(|s| s.deferred)
     }

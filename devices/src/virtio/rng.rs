@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use super::{Broken, Queues, VirtioDevice};
+use crate::bus::{RestoreError, Snapshot};
 
 const AT_ONCE: u64 = 64 << 10;
 
@@ -52,10 +53,23 @@ impl VirtioDevice for Entropy {
     fn reset(&mut self) {}
 }
 
+impl Snapshot for Entropy {
+    type Saved = ();
+
+    fn save(&self) {
+        let Self { source: _ } = self;
+    }
+
+    fn restore(&mut self, (): ()) -> Result<(), RestoreError> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::virtio::driver::{Buf, Driver};
+    use crate::virtio::mmio::WINDOW;
 
     fn counting() -> Driver<Entropy> {
         let mut next = 0u8;
@@ -82,6 +96,11 @@ mod tests {
         let mut d = counting();
         assert_eq!(d.ask(0, &[Buf::In(1 << 20)]).len(), 64 << 10);
         assert_eq!(d.ask(0, &[Buf::Out(b"?")]).len(), 0);
+    }
+
+    #[test]
+    fn it_is_a_device_like_others() {
+        crate::bus::conformance::check(WINDOW, || Driver::new(Entropy::new(|bytes| bytes.fill(4))).mmio);
     }
 
     #[test]

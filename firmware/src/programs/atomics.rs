@@ -13,11 +13,16 @@ use crate::runtime::SCRATCH;
 use crate::sysreg::*;
 
 const CPUS: u64 = 4;
-/// Increments per CPU, for single instructions and for locks (which wait for each other).
-const INCREMENTS: u64 = 20_000;
+/// Increments per CPU, for single instructions and for locks. Those wait for each other, and a ticket lock for one CPU
+/// in particular, which costs a time slice where the host has fewer processors.
+const INCREMENTS: u64 = 250_000;
 const LOCKED: u64 = 300;
-const BATCHES: u64 = 200;
-const BATCH: u64 = 500;
+const TICKETS: u64 = 50;
+/// The CPUs meet this often in each of those, so that they truly run at once even where the host is busy.
+const STARTS: u64 = 10;
+/// Store buffering runs in batches, as its CPUs meet only between them.
+const BATCHES: u64 = 40;
+const BATCH: u64 = 2_500;
 /// Rounds of each litmus test: 10⁵.
 const ROUNDS: u64 = BATCHES * BATCH;
 
@@ -28,14 +33,14 @@ const BARRIER: u64 = SCRATCH + 0x1000;
 const VIOLATIONS: u64 = SCRATCH + 0x2000;
 /// A pair of CPUs has its own memory for the litmus tests.
 const PAIR: u64 = SCRATCH + 0x1_0000;
-const PAIR_SHIFT: u32 = 16;
+const PAIR_SHIFT: u32 = 17;
 // Offsets in a pair's memory.
 const DATA: u32 = 0;
 const FLAG: u32 = 0x100;
 const LEFT: u32 = 0x1000;
-const RIGHT: u32 = 0x3000;
-const LEFT_SAW: u32 = 0x5000;
-const RIGHT_SAW: u32 = 0x7000;
+const RIGHT: u32 = 0x6000;
+const LEFT_SAW: u32 = 0xb000;
+const RIGHT_SAW: u32 = 0x1_0000;
 
 type Body = fn(&mut Asm);
 struct Counter {
@@ -116,7 +121,7 @@ const TESTS: [Counter; 10] = [
     },
     Counter {
         name: "ticket lock",
-        rounds: LOCKED,
+        rounds: TICKETS,
         add: |a| {
             a64!(a
                 ; ldadda w3, w4, [x2] // my ticket
@@ -169,11 +174,13 @@ pub(super) fn emit(a: &mut Asm) {
     a64!(a; ->worker: ; str x30, [sp, -16]!; mrs x19, MPIDR_EL1; and x19, x19, 0xff; movz x29, 0);
     a.li(20, COUNTERS);
     for (n, test) in TESTS.iter().enumerate() {
+        a64!(a; movz x11, STARTS as u32);
+        let start = a.here();
         a64!(a; bl ->barrier; add x1, x20, 128 * n as u32; add x2, x1, 64; movz x3, 1);
-        a.li(10, test.rounds);
+        a.li(10, test.rounds / STARTS);
         let next = a.here();
         (test.add)(a);
-        a64!(a; subs x10, x10, 1; b.ne =>next);
+        a64!(a; subs x10, x10, 1; b.ne =>next; subs x11, x11, 1; b.ne =>start);
     }
     // CPUs 0 and 1 are one pair, 2 and 3 the other; the odd one of each is the right one.
     a.li(21, PAIR);

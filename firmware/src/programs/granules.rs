@@ -67,12 +67,12 @@ fn test(a: &mut Asm, granule: &Granule, tables: u64) {
         poke(a, level2 + 8 * n, n << block_shift | DEVICE);
     }
     for n in 0..(0x400_0000u64 >> block_shift).max(1) {
-        poke(a, level2 + 8 * (n + (0x4000_0000 >> block_shift)), 0x4000_0000 + (n << block_shift) | BLOCK);
+        poke(a, level2 + 8 * (n + (0x4000_0000 >> block_shift)), (0x4000_0000 + (n << block_shift)) | BLOCK);
     }
     poke(a, level2 + 8 * (WINDOW >> block_shift), level3 | TABLE);
     for n in 0..4 {
         poke(a, PAGES + page_size * n, 0xbeef_0000 + n);
-        poke(a, level3 + 8 * n, PAGES + page_size * n | KERNEL);
+        poke(a, level3 + 8 * n, (PAGES + page_size * n) | KERNEL);
     }
     poke(a, level3 + 8 * 3, PAGES | KERNEL | 1 << 7);
     poke(a, level3 + 8 * 4, 0);

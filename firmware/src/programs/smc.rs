@@ -16,7 +16,7 @@ const WANTED: u32 = 0;
 const SEEN: u32 = 64;
 const CALLS: u32 = 128;
 const WRONG: u32 = 192;
-const HANDSHAKES: u64 = 2_000;
+const HANDSHAKES: u64 = 1_000;
 
 const MOVZ_X0: u32 = 0xd280_0000;
 const RET: u64 = 0xd65f_03c0;

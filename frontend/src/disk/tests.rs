@@ -216,7 +216,7 @@ fn one_line_says_what_is_wrong_with_an_image() {
         assert_eq!(refusal(&path, "format=qcow2"), "is truncated", "{len} bytes");
     }
     // A superuser may read everything.
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     if std::fs::File::open(&path).is_err() {
         assert_eq!(refusal(&path, "format=raw,readonly"), "may not be read (permission denied)");
     }

@@ -57,6 +57,8 @@ impl BlockStore for Shared {
     }
 }
 
+mod against_qemu;
+
 const OK: u8 = 0;
 const IOERR: u8 = 1;
 const UNSUPP: u8 = 2;
@@ -233,4 +235,10 @@ proptest! {
 #[test]
 fn a_hostile_guest_breaks_only_its_disk() {
     crate::virtio::hostile::survives(|| Block::new(Box::new(Shared::new(512 * 16)), "x"));
+}
+
+#[test]
+fn it_is_a_device_like_others() {
+    let make = || Driver::new(Block::new(Box::new(Shared::new(4096)), "x")).mmio;
+    crate::bus::conformance::check(crate::virtio::mmio::WINDOW, make);
 }

@@ -1,5 +1,0 @@
-//! Boards: the memory map as a picture.
-
-mod phone;
-
-pub use phone::{Board, FLASH_BANK, RAM_BASE};
