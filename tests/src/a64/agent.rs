@@ -63,6 +63,7 @@ pub(super) fn elf() -> Vec<u8> {
     file
 }
 
+#[allow(clippy::useless_conversion, reason = "dynasm converts the numbers of registers that it is given")]
 fn program() -> Vec<u8> {
     let mut a: VecAssembler<Aarch64Relocation> = VecAssembler::new(PROGRAM as usize);
     let words = STATE as u32;

@@ -1,6 +1,6 @@
 //! Vector permutes (C4.1, «Advanced SIMD permute», «extract» and «table lookup»).
 
-use super::{BHSD, Binary, Done, Shape, binary, set, vector};
+use super::simd::{BHSD, Binary, Done, Shape, binary, set, vector};
 use crate::ir::Build;
 
 crate::rows! {

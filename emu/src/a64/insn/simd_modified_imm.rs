@@ -3,109 +3,109 @@
 //! One row for each cmode: the class lies within that of shifts by an immediate, and rows may overlap only as special
 //! cases.
 
-use super::{Done, set};
+use super::simd::{Done, set};
 use crate::ir::Build;
 
 crate::rows! {
     fp;
 
-    movi_4s_0 "0 q 0 0111100000 abc:3 0000 0 1 defgh:5 rd:5" "movi {rd|v}.{word|arr32}, #{abc|imm8}"
+    movi_4s_0 "0 q 0 0111100000 abc:3 0000 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr32}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b0000, abc << 5 | defgh), rd) }
 
-    orr_4s_0 "0 q 0 0111100000 abc:3 0001 0 1 defgh:5 rd:5" "orr {rd|v}.{word|arr32}, #{abc|imm8}"
+    orr_4s_0 "0 q 0 0111100000 abc:3 0001 0 1 defgh:5 rd:5" "orr {rd|v}.{q|arr32}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { or(b, q, expand(0, 0b0001, abc << 5 | defgh), rd) }
 
-    movi_4s_8 "0 q 0 0111100000 abc:3 0010 0 1 defgh:5 rd:5" "movi {rd|v}.{word|arr32}, #{abc|imm8}, lsl #8"
+    movi_4s_8 "0 q 0 0111100000 abc:3 0010 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #8"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b0010, abc << 5 | defgh), rd) }
 
-    orr_4s_8 "0 q 0 0111100000 abc:3 0011 0 1 defgh:5 rd:5" "orr {rd|v}.{word|arr32}, #{abc|imm8}, lsl #8"
+    orr_4s_8 "0 q 0 0111100000 abc:3 0011 0 1 defgh:5 rd:5" "orr {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #8"
     |b, q, abc, defgh, rd| { or(b, q, expand(0, 0b0011, abc << 5 | defgh), rd) }
 
-    movi_4s_16 "0 q 0 0111100000 abc:3 0100 0 1 defgh:5 rd:5" "movi {rd|v}.{word|arr32}, #{abc|imm8}, lsl #16"
+    movi_4s_16 "0 q 0 0111100000 abc:3 0100 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #16"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b0100, abc << 5 | defgh), rd) }
 
-    orr_4s_16 "0 q 0 0111100000 abc:3 0101 0 1 defgh:5 rd:5" "orr {rd|v}.{word|arr32}, #{abc|imm8}, lsl #16"
+    orr_4s_16 "0 q 0 0111100000 abc:3 0101 0 1 defgh:5 rd:5" "orr {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #16"
     |b, q, abc, defgh, rd| { or(b, q, expand(0, 0b0101, abc << 5 | defgh), rd) }
 
-    movi_4s_24 "0 q 0 0111100000 abc:3 0110 0 1 defgh:5 rd:5" "movi {rd|v}.{word|arr32}, #{abc|imm8}, lsl #24"
+    movi_4s_24 "0 q 0 0111100000 abc:3 0110 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #24"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b0110, abc << 5 | defgh), rd) }
 
-    orr_4s_24 "0 q 0 0111100000 abc:3 0111 0 1 defgh:5 rd:5" "orr {rd|v}.{word|arr32}, #{abc|imm8}, lsl #24"
+    orr_4s_24 "0 q 0 0111100000 abc:3 0111 0 1 defgh:5 rd:5" "orr {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #24"
     |b, q, abc, defgh, rd| { or(b, q, expand(0, 0b0111, abc << 5 | defgh), rd) }
 
-    movi_8h_0 "0 q 0 0111100000 abc:3 1000 0 1 defgh:5 rd:5" "movi {rd|v}.{word|arr16}, #{abc|imm8}"
+    movi_8h_0 "0 q 0 0111100000 abc:3 1000 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr16}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b1000, abc << 5 | defgh), rd) }
 
-    orr_8h_0 "0 q 0 0111100000 abc:3 1001 0 1 defgh:5 rd:5" "orr {rd|v}.{word|arr16}, #{abc|imm8}"
+    orr_8h_0 "0 q 0 0111100000 abc:3 1001 0 1 defgh:5 rd:5" "orr {rd|v}.{q|arr16}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { or(b, q, expand(0, 0b1001, abc << 5 | defgh), rd) }
 
-    movi_8h_8 "0 q 0 0111100000 abc:3 1010 0 1 defgh:5 rd:5" "movi {rd|v}.{word|arr16}, #{abc|imm8}, lsl #8"
+    movi_8h_8 "0 q 0 0111100000 abc:3 1010 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr16}, #{abc:defgh|hex}, lsl #8"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b1010, abc << 5 | defgh), rd) }
 
-    orr_8h_8 "0 q 0 0111100000 abc:3 1011 0 1 defgh:5 rd:5" "orr {rd|v}.{word|arr16}, #{abc|imm8}, lsl #8"
+    orr_8h_8 "0 q 0 0111100000 abc:3 1011 0 1 defgh:5 rd:5" "orr {rd|v}.{q|arr16}, #{abc:defgh|hex}, lsl #8"
     |b, q, abc, defgh, rd| { or(b, q, expand(0, 0b1011, abc << 5 | defgh), rd) }
 
-    movi_4s_msl_8 "0 q 0 0111100000 abc:3 1100 0 1 defgh:5 rd:5" "movi {rd|v}.{word|arr32}, #{abc|imm8}, msl #8"
+    movi_4s_msl_8 "0 q 0 0111100000 abc:3 1100 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr32}, #{abc:defgh|hex}, msl #8"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b1100, abc << 5 | defgh), rd) }
 
-    movi_4s_msl_16 "0 q 0 0111100000 abc:3 1101 0 1 defgh:5 rd:5" "movi {rd|v}.{word|arr32}, #{abc|imm8}, msl #16"
+    movi_4s_msl_16 "0 q 0 0111100000 abc:3 1101 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr32}, #{abc:defgh|hex}, msl #16"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b1101, abc << 5 | defgh), rd) }
 
-    mvni_4s_0 "0 q 1 0111100000 abc:3 0000 0 1 defgh:5 rd:5" "mvni {rd|v}.{word|arr32}, #{abc|imm8}"
+    mvni_4s_0 "0 q 1 0111100000 abc:3 0000 0 1 defgh:5 rd:5" "mvni {rd|v}.{q|arr32}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b0000, abc << 5 | defgh), rd) }
 
-    bic_4s_0 "0 q 1 0111100000 abc:3 0001 0 1 defgh:5 rd:5" "bic {rd|v}.{word|arr32}, #{abc|imm8}"
+    bic_4s_0 "0 q 1 0111100000 abc:3 0001 0 1 defgh:5 rd:5" "bic {rd|v}.{q|arr32}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { clear(b, q, expand(1, 0b0001, abc << 5 | defgh), rd) }
 
-    mvni_4s_8 "0 q 1 0111100000 abc:3 0010 0 1 defgh:5 rd:5" "mvni {rd|v}.{word|arr32}, #{abc|imm8}, lsl #8"
+    mvni_4s_8 "0 q 1 0111100000 abc:3 0010 0 1 defgh:5 rd:5" "mvni {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #8"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b0010, abc << 5 | defgh), rd) }
 
-    bic_4s_8 "0 q 1 0111100000 abc:3 0011 0 1 defgh:5 rd:5" "bic {rd|v}.{word|arr32}, #{abc|imm8}, lsl #8"
+    bic_4s_8 "0 q 1 0111100000 abc:3 0011 0 1 defgh:5 rd:5" "bic {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #8"
     |b, q, abc, defgh, rd| { clear(b, q, expand(1, 0b0011, abc << 5 | defgh), rd) }
 
-    mvni_4s_16 "0 q 1 0111100000 abc:3 0100 0 1 defgh:5 rd:5" "mvni {rd|v}.{word|arr32}, #{abc|imm8}, lsl #16"
+    mvni_4s_16 "0 q 1 0111100000 abc:3 0100 0 1 defgh:5 rd:5" "mvni {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #16"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b0100, abc << 5 | defgh), rd) }
 
-    bic_4s_16 "0 q 1 0111100000 abc:3 0101 0 1 defgh:5 rd:5" "bic {rd|v}.{word|arr32}, #{abc|imm8}, lsl #16"
+    bic_4s_16 "0 q 1 0111100000 abc:3 0101 0 1 defgh:5 rd:5" "bic {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #16"
     |b, q, abc, defgh, rd| { clear(b, q, expand(1, 0b0101, abc << 5 | defgh), rd) }
 
-    mvni_4s_24 "0 q 1 0111100000 abc:3 0110 0 1 defgh:5 rd:5" "mvni {rd|v}.{word|arr32}, #{abc|imm8}, lsl #24"
+    mvni_4s_24 "0 q 1 0111100000 abc:3 0110 0 1 defgh:5 rd:5" "mvni {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #24"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b0110, abc << 5 | defgh), rd) }
 
-    bic_4s_24 "0 q 1 0111100000 abc:3 0111 0 1 defgh:5 rd:5" "bic {rd|v}.{word|arr32}, #{abc|imm8}, lsl #24"
+    bic_4s_24 "0 q 1 0111100000 abc:3 0111 0 1 defgh:5 rd:5" "bic {rd|v}.{q|arr32}, #{abc:defgh|hex}, lsl #24"
     |b, q, abc, defgh, rd| { clear(b, q, expand(1, 0b0111, abc << 5 | defgh), rd) }
 
-    mvni_8h_0 "0 q 1 0111100000 abc:3 1000 0 1 defgh:5 rd:5" "mvni {rd|v}.{word|arr16}, #{abc|imm8}"
+    mvni_8h_0 "0 q 1 0111100000 abc:3 1000 0 1 defgh:5 rd:5" "mvni {rd|v}.{q|arr16}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b1000, abc << 5 | defgh), rd) }
 
-    bic_8h_0 "0 q 1 0111100000 abc:3 1001 0 1 defgh:5 rd:5" "bic {rd|v}.{word|arr16}, #{abc|imm8}"
+    bic_8h_0 "0 q 1 0111100000 abc:3 1001 0 1 defgh:5 rd:5" "bic {rd|v}.{q|arr16}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { clear(b, q, expand(1, 0b1001, abc << 5 | defgh), rd) }
 
-    mvni_8h_8 "0 q 1 0111100000 abc:3 1010 0 1 defgh:5 rd:5" "mvni {rd|v}.{word|arr16}, #{abc|imm8}, lsl #8"
+    mvni_8h_8 "0 q 1 0111100000 abc:3 1010 0 1 defgh:5 rd:5" "mvni {rd|v}.{q|arr16}, #{abc:defgh|hex}, lsl #8"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b1010, abc << 5 | defgh), rd) }
 
-    bic_8h_8 "0 q 1 0111100000 abc:3 1011 0 1 defgh:5 rd:5" "bic {rd|v}.{word|arr16}, #{abc|imm8}, lsl #8"
+    bic_8h_8 "0 q 1 0111100000 abc:3 1011 0 1 defgh:5 rd:5" "bic {rd|v}.{q|arr16}, #{abc:defgh|hex}, lsl #8"
     |b, q, abc, defgh, rd| { clear(b, q, expand(1, 0b1011, abc << 5 | defgh), rd) }
 
-    mvni_4s_msl_8 "0 q 1 0111100000 abc:3 1100 0 1 defgh:5 rd:5" "mvni {rd|v}.{word|arr32}, #{abc|imm8}, msl #8"
+    mvni_4s_msl_8 "0 q 1 0111100000 abc:3 1100 0 1 defgh:5 rd:5" "mvni {rd|v}.{q|arr32}, #{abc:defgh|hex}, msl #8"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b1100, abc << 5 | defgh), rd) }
 
-    mvni_4s_msl_16 "0 q 1 0111100000 abc:3 1101 0 1 defgh:5 rd:5" "mvni {rd|v}.{word|arr32}, #{abc|imm8}, msl #16"
+    mvni_4s_msl_16 "0 q 1 0111100000 abc:3 1101 0 1 defgh:5 rd:5" "mvni {rd|v}.{q|arr32}, #{abc:defgh|hex}, msl #16"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b1101, abc << 5 | defgh), rd) }
 
-    movi_16b "0 q 0 0111100000 abc:3 1110 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr}, #{abc|imm8}"
+    movi_16b "0 q 0 0111100000 abc:3 1110 0 1 defgh:5 rd:5" "movi {rd|v}.{q|arr}, #{abc:defgh|hex}"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b1110, abc << 5 | defgh), rd) }
 
-    movi_2d "0 q 1 0111100000 abc:3 1110 0 1 defgh:5 rd:5" "movi {rd|v}.2d, #{abc|imm64}"
+    movi_2d "0 q 1 0111100000 abc:3 1110 0 1 defgh:5 rd:5" "movi {rd|v2d}, #{abc:defgh|imm64}"
     |b, q, abc, defgh, rd| { write(b, q, expand(1, 0b1110, abc << 5 | defgh), rd) }
 
-    fmov_imm_4s "0 q 0 0111100000 abc:3 1111 0 1 defgh:5 rd:5" "fmov {rd|v}.{word|arr32}, #{abc|fp8}"
+    fmov_imm_4s "0 q 0 0111100000 abc:3 1111 0 1 defgh:5 rd:5" "fmov {rd|v}.{q|arr32}, #{abc:defgh|fp8}"
     |b, q, abc, defgh, rd| { write(b, q, expand(0, 0b1111, abc << 5 | defgh), rd) }
 
-    fmov_imm_8h "0 q 0 0111100000 abc:3 1111 1 1 defgh:5 rd:5" "fmov {rd|v}.{word|arr16}, #{abc|fp8}"
+    fmov_imm_8h "0 q 0 0111100000 abc:3 1111 1 1 defgh:5 rd:5" "fmov {rd|v}.{q|arr16}, #{abc:defgh|fp8}"
     |b, q, abc, defgh, rd| { write(b, q, half_precision(abc << 5 | defgh), rd) }
 
-    fmov_imm_d "0 q 1 0111100000 abc:3 1111 0 1 defgh:5 rd:5" "fmov {rd|v}.2d, #{abc|fp8}"
+    fmov_imm_d "0 q 1 0111100000 abc:3 1111 0 1 defgh:5 rd:5" "fmov {rd|v}.2d, #{abc:defgh|fp8}"
     |b, q, abc, defgh, rd| { double(b, q, abc << 5 | defgh, rd) }
 }
 
@@ -131,7 +131,9 @@ const fn bytes(imm8: u64) -> u64 {
     let mut value = 0;
     let mut i = 0;
     while i < 8 {
-        value |= (imm8 >> i & 1) * 0xff << (8 * i);
+        if imm8 >> i & 1 != 0 {
+            value |= 0xff << (8 * i);
+        }
         i += 1;
     }
     value

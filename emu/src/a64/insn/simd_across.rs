@@ -1,6 +1,6 @@
 //! Vector, across lanes (C4.1, «Advanced SIMD across lanes»), without floating point.
 
-use super::{Done, Unary, get, set};
+use super::simd::{Done, Unary, get, set};
 use crate::ir::Build;
 
 crate::rows! {

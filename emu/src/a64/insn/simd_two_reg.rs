@@ -1,9 +1,10 @@
 //! Vector, two registers (C4.1, «Advanced SIMD two-register miscellaneous»), without floating point.
 
-use super::{
+use super::simd::{
     BH, BHS, BHSD, Binary, Done, Shape, Unary, binary_sat, half, scalar, set, set_half, unary, unary_sat, vector,
 };
 use crate::ir::Build;
+use crate::ir::op::vec::pack;
 
 crate::rows! {
     fp;
@@ -11,17 +12,17 @@ crate::rows! {
     rev64_v "0 q 0 01110 size:2 10000 00000 10 rn:5 rd:5" "rev64 {rd|v}.{size|arr}, {rn|v}.{size|arr}"
     |b, q, size, rn, rd| {
         let shape = vector(b, BHS, q, size)?;
-        unary(b, shape, [rd, rn], |b, a, e| b.v_rev(a, e | 64 << 8))
+        unary(b, shape, [rd, rn], |b, a, e| b.v_rev(a, pack(e, 64)))
     }
 
     rev32_v "0 q 1 01110 size:2 10000 00000 10 rn:5 rd:5" "rev32 {rd|v}.{size|arr}, {rn|v}.{size|arr}"
     |b, q, size, rn, rd| {
         let shape = vector(b, BH, q, size)?;
-        unary(b, shape, [rd, rn], |b, a, e| b.v_rev(a, e | 32 << 8))
+        unary(b, shape, [rd, rn], |b, a, e| b.v_rev(a, pack(e, 32)))
     }
 
     rev16_v "0 q 0 01110 00 10000 00001 10 rn:5 rd:5" "rev16 {rd|v}.{q|arr}, {rn|v}.{q|arr}"
-    |b, q, rn, rd| { unary(b, bytes(q), [rd, rn], |b, a, e| b.v_rev(a, e | 16 << 8)) }
+    |b, q, rn, rd| { unary(b, bytes(q), [rd, rn], |b, a, e| b.v_rev(a, pack(e, 16))) }
 
     saddlp_v "0 q 0 01110 size:2 10000 00010 10 rn:5 rd:5" "saddlp {rd|v}.{size|pair}, {rn|v}.{size|arr}"
     |b, q, size, rn, rd| { let shape = vector(b, BHS, q, size)?; unary(b, shape, [rd, rn], B::v_saddlp) }
@@ -115,18 +116,19 @@ crate::rows! {
     uqxtn_v "0 q 1 01110 size:2 10000 10100 10 rn:5 rd:5" "uqxtn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}"
     |b, q, size, rn, rd| { let e = scalar(b, BHS, size)?.e; narrow(b, e, q, [rd, rn], B::v_uqxtn) }
 
-    shll_v "0 q 1 01110 size:2 10000 10011 10 rn:5 rd:5" "shll{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}"
+    shll_v "0 q 1 01110 size:2 10000 10011 10 rn:5 rd:5"
+    "shll{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, #{size|bits}"
     |b, q, size, rn, rd| {
         let e = scalar(b, BHS, size)?.e; let a = half(b, rn, q);
         let value = b.v_uxtl(a, e);
-        let value = b.v_shl(value, 2 * e | e << 8);
+        let value = b.v_shl(value, pack(2 * e, e));
         set(b, rd, 128, value)
     }
 
-    urecpe_v "0 q 0 01110 10 10000 11100 10 rn:5 rd:5" "urecpe {rd|v}.{word|arr32}, {rn|v}.{word|arr32}"
+    urecpe_v "0 q 0 01110 10 10000 11100 10 rn:5 rd:5" "urecpe {rd|v}.{q|arr32}, {rn|v}.{q|arr32}"
     |b, q, rn, rd| { unary(b, bytes(q), [rd, rn], |b, a, _| b.v_urecpe(a)) }
 
-    ursqrte_v "0 q 1 01110 10 10000 11100 10 rn:5 rd:5" "ursqrte {rd|v}.{word|arr32}, {rn|v}.{word|arr32}"
+    ursqrte_v "0 q 1 01110 10 10000 11100 10 rn:5 rd:5" "ursqrte {rd|v}.{q|arr32}, {rn|v}.{q|arr32}"
     |b, q, rn, rd| { unary(b, bytes(q), [rd, rn], |b, a, _| b.v_ursqrte(a)) }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Multiple structures move in whole registers and are interleaved there; single ones move element by element.
 
-use super::{Done, set};
+use super::simd::{Done, set};
+use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow, Mem};
 
 crate::rows! {
@@ -11,13 +12,15 @@ crate::rows! {
     st_multiple "0 q 0011000 0 000000 opcode:4 size:2 rn:5 rt:5" "st{opcode|structs} {rt|list}, [{rn|xsp}]"
     |b, q, opcode, size, rn, rt| { let list = List::multiple(b, q, opcode, size, rt)?; list.store(b, rn, None) }
 
-    st_multiple_post "0 q 0011001 0 0 rm:5 opcode:4 size:2 rn:5 rt:5" "st{opcode|structs} {rt|list}, [{rn|xsp}], {rm|post}"
+    st_multiple_post "0 q 0011001 0 0 rm:5 opcode:4 size:2 rn:5 rt:5"
+    "st{opcode|structs} {rt|list}, [{rn|xsp}], {rm|post}"
     |b, q, rm, opcode, size, rn, rt| { let list = List::multiple(b, q, opcode, size, rt)?; list.store(b, rn, Some(rm)) }
 
     ld_multiple "0 q 0011000 1 000000 opcode:4 size:2 rn:5 rt:5" "ld{opcode|structs} {rt|list}, [{rn|xsp}]"
     |b, q, opcode, size, rn, rt| { let list = List::multiple(b, q, opcode, size, rt)?; list.load(b, rn, None) }
 
-    ld_multiple_post "0 q 0011001 1 0 rm:5 opcode:4 size:2 rn:5 rt:5" "ld{opcode|structs} {rt|list}, [{rn|xsp}], {rm|post}"
+    ld_multiple_post "0 q 0011001 1 0 rm:5 opcode:4 size:2 rn:5 rt:5"
+    "ld{opcode|structs} {rt|list}, [{rn|xsp}], {rm|post}"
     |b, q, rm, opcode, size, rn, rt| { let list = List::multiple(b, q, opcode, size, rt)?; list.load(b, rn, Some(rm)) }
 
     st_single "0 q 0011010 0 r 00000 opcode:2 r2 s size:2 rn:5 rt:5" "st{r|struct} {rt|lanes}, [{rn|xsp}]"
@@ -26,7 +29,8 @@ crate::rows! {
         single.store(b, rn, None)
     }
 
-    st_single_post "0 q 0011011 0 r rm:5 opcode:2 r2 s size:2 rn:5 rt:5" "st{r|struct} {rt|lanes}, [{rn|xsp}], {rm|post}"
+    st_single_post "0 q 0011011 0 r rm:5 opcode:2 r2 s size:2 rn:5 rt:5"
+    "st{r|struct} {rt|lanes}, [{rn|xsp}], {rm|post}"
     |b, q, r, rm, opcode, r2, s, size, rn, rt| {
         let single = Single::new(b, opcode, [q, s, size], r2 << 1 | r, rt)?;
         single.store(b, rn, Some(rm))
@@ -38,7 +42,8 @@ crate::rows! {
         single.load(b, rn, None)
     }
 
-    ld_single_post "0 q 0011011 1 r rm:5 opcode:2 r2 s size:2 rn:5 rt:5" "ld{r|struct} {rt|lanes}, [{rn|xsp}], {rm|post}"
+    ld_single_post "0 q 0011011 1 r rm:5 opcode:2 r2 s size:2 rn:5 rt:5"
+    "ld{r|struct} {rt|lanes}, [{rn|xsp}], {rm|post}"
     |b, q, r, rm, opcode, r2, s, size, rn, rt| {
         let single = Single::new(b, opcode, [q, s, size], r2 << 1 | r, rt)?;
         single.load(b, rn, Some(rm))
@@ -220,7 +225,7 @@ fn load_block<T: Build>(b: &mut T, addr: T::I, bytes: u64, element: u64) -> Resu
     for i in 0..bytes / element {
         let addr = at(b, addr, i * element);
         let value = b.load(addr, Mem::plain(element as u8))?;
-        block = b.v_insert(block, value, 8 * element | i << 8);
+        block = b.v_insert(block, value, pack(8 * element, i));
     }
     Ok(block)
 }
@@ -232,7 +237,7 @@ fn store_block<T: Build>(b: &mut T, addr: T::I, block: T::V, bytes: u64, element
     }
     for i in 0..bytes / element {
         let addr = at(b, addr, i * element);
-        let value = b.v_extract(block, 8 * element | i << 8);
+        let value = b.v_extract(block, pack(8 * element, i));
         b.store(addr, value, Mem::plain(element as u8))?;
     }
     Ok(())
@@ -272,7 +277,7 @@ impl Single {
         let values = load_elements(b, base, self.e / 8, self.registers)?;
         for (i, &value) in values.iter().take(self.registers).enumerate() {
             let old = b.v(nth(self.rt, i));
-            let new = b.v_insert(old, value, self.e | self.n << 8);
+            let new = b.v_insert(old, value, pack(self.e, self.n));
             b.set_v(nth(self.rt, i), new);
         }
         step(b, rn, base, post, self.e / 8 * self.registers as u64);
@@ -283,7 +288,7 @@ impl Single {
         let base = b.base(rn)?;
         for i in 0..self.registers {
             let value = b.v(nth(self.rt, i));
-            let value = b.v_extract(value, self.e | self.n << 8);
+            let value = b.v_extract(value, pack(self.e, self.n));
             let addr = at(b, base, self.e / 8 * i as u64);
             b.store(addr, value, Mem::plain((self.e / 8) as u8))?;
         }

@@ -1,7 +1,8 @@
 //! Scalar integer operations on SIMD registers (C4.1, «Advanced SIMD scalar …»): three same, three different, two
 //! registers, pairwise. Those by an element and by an immediate shift are with their vector forms.
 
-use super::{BHS, BHSD, Binary, Done, HS, Shape, binary, binary_sat, get, scalar, set, unary, unary_sat};
+use super::simd::{BHS, BHSD, Binary, Done, HS, Shape, binary, binary_sat, get, scalar, set, unary, unary_sat};
+use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 
 const DOUBLEWORD: Shape = Shape { e: 64, width: 64 };
@@ -79,7 +80,7 @@ crate::rows! {
     |b, size, rm, rn, rd| {
         let Shape { e, width } = scalar(b, HS, size)?;
         let (d, x, y) = (get(b, rd, width), get(b, rn, width), get(b, rm, width));
-        let value = b.v_sqrdmlah(d, x, y, e | 0 << 8);
+        let value = b.v_sqrdmlah(d, x, y, pack(e, 0));
         set(b, rd, width, value)
     }
 
@@ -87,7 +88,7 @@ crate::rows! {
     |b, size, rm, rn, rd| {
         let Shape { e, width } = scalar(b, HS, size)?;
         let (d, x, y) = (get(b, rd, width), get(b, rn, width), get(b, rm, width));
-        let value = b.v_sqrdmlah(d, x, y, e | 1 << 8);
+        let value = b.v_sqrdmlah(d, x, y, pack(e, 1));
         set(b, rd, width, value)
     }
 

@@ -2,8 +2,9 @@
 //!
 //! `imm` is immh:immb: its highest bit above bit 2 gives the lane's width, the rest the amount.
 
-use super::{BHS, BHSD, Binary, Done, Shape, Unary, get, half, scalar, set, set_half, vector};
+use super::simd::{BHS, BHSD, Binary, Done, Shape, Unary, get, half, scalar, set, set_half, vector};
 use crate::ir::Build;
+use crate::ir::op::vec::pack;
 
 const DOUBLEWORD: Shape = Shape { e: 64, width: 64 };
 
@@ -98,7 +99,7 @@ crate::rows! {
     |b, q, imm, rn, rd| {
         let shape = vector_shape(b, q, imm)?;
         let a = get(b, rn, shape.width);
-        let value = b.v_sqshlu(a, shape.e | left_amount(shape.e, imm) << 8);
+        let value = b.v_sqshlu(a, pack(shape.e, left_amount(shape.e, imm)));
         set(b, rd, 128, value)
     }
 
@@ -106,7 +107,7 @@ crate::rows! {
     |b, imm, rn, rd| {
         let shape = scalar_shape(b, imm)?;
         let a = get(b, rn, shape.width);
-        let value = b.v_sqshlu(a, shape.e | left_amount(shape.e, imm) << 8);
+        let value = b.v_sqshlu(a, pack(shape.e, left_amount(shape.e, imm)));
         set(b, rd, 128, value)
     }
 
@@ -126,7 +127,8 @@ crate::rows! {
         set_half(b, rd, q, value)
     }
 
-    sqshrn_shift_v "0 q 0 011110 imm:7 10010 1 rn:5 rd:5" "sqshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    sqshrn_shift_v "0 q 0 011110 imm:7 10010 1 rn:5 rd:5"
+    "sqshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
     |b, q, imm, rn, rd| {
         let e = narrow_size(b, imm)?;
         let a = b.v(rn);
@@ -142,7 +144,8 @@ crate::rows! {
         set(b, rd, e, value)
     }
 
-    sqrshrn_shift_v "0 q 0 011110 imm:7 10011 1 rn:5 rd:5" "sqrshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    sqrshrn_shift_v "0 q 0 011110 imm:7 10011 1 rn:5 rd:5"
+    "sqrshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
     |b, q, imm, rn, rd| {
         let e = narrow_size(b, imm)?;
         let a = b.v(rn);
@@ -158,7 +161,8 @@ crate::rows! {
         set(b, rd, e, value)
     }
 
-    sqshrun_shift_v "0 q 1 011110 imm:7 10000 1 rn:5 rd:5" "sqshrun{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    sqshrun_shift_v "0 q 1 011110 imm:7 10000 1 rn:5 rd:5"
+    "sqshrun{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
     |b, q, imm, rn, rd| {
         let e = narrow_size(b, imm)?;
         let a = b.v(rn);
@@ -174,7 +178,8 @@ crate::rows! {
         set(b, rd, e, value)
     }
 
-    sqrshrun_shift_v "0 q 1 011110 imm:7 10001 1 rn:5 rd:5" "sqrshrun{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    sqrshrun_shift_v "0 q 1 011110 imm:7 10001 1 rn:5 rd:5"
+    "sqrshrun{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
     |b, q, imm, rn, rd| {
         let e = narrow_size(b, imm)?;
         let a = b.v(rn);
@@ -190,7 +195,8 @@ crate::rows! {
         set(b, rd, e, value)
     }
 
-    uqshrn_shift_v "0 q 1 011110 imm:7 10010 1 rn:5 rd:5" "uqshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    uqshrn_shift_v "0 q 1 011110 imm:7 10010 1 rn:5 rd:5"
+    "uqshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
     |b, q, imm, rn, rd| {
         let e = narrow_size(b, imm)?;
         let a = b.v(rn);
@@ -206,7 +212,8 @@ crate::rows! {
         set(b, rd, e, value)
     }
 
-    uqrshrn_shift_v "0 q 1 011110 imm:7 10011 1 rn:5 rd:5" "uqrshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    uqrshrn_shift_v "0 q 1 011110 imm:7 10011 1 rn:5 rd:5"
+    "uqrshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
     |b, q, imm, rn, rd| {
         let e = narrow_size(b, imm)?;
         let a = b.v(rn);
@@ -227,7 +234,7 @@ crate::rows! {
         let e = narrow_size(b, imm)?;
         let a = half(b, rn, q);
         let value = b.v_sxtl(a, e);
-        let value = b.v_shl(value, 2 * e | left_amount(e, imm) << 8);
+        let value = b.v_shl(value, pack(2 * e, left_amount(e, imm)));
         set(b, rd, 128, value)
     }
 
@@ -236,7 +243,7 @@ crate::rows! {
         let e = narrow_size(b, imm)?;
         let a = half(b, rn, q);
         let value = b.v_uxtl(a, e);
-        let value = b.v_shl(value, 2 * e | left_amount(e, imm) << 8);
+        let value = b.v_shl(value, pack(2 * e, left_amount(e, imm)));
         set(b, rd, 128, value)
     }
 }
@@ -270,20 +277,20 @@ fn left_amount(e: u64, imm: u32) -> u64 {
 
 fn right<T: Build>(b: &mut T, shape: Shape, imm: u32, [rd, rn]: [u32; 2], op: Unary<T>) -> Done<T> {
     let a = b.v(rn);
-    let value = op(b, a, shape.e | right_amount(shape.e, imm) << 8);
+    let value = op(b, a, pack(shape.e, right_amount(shape.e, imm)));
     set(b, rd, shape.width, value)
 }
 
 fn add_right<T: Build>(b: &mut T, shape: Shape, imm: u32, [rd, rn]: [u32; 2], op: Unary<T>) -> Done<T> {
     let (d, a) = (b.v(rd), b.v(rn));
-    let value = op(b, a, shape.e | right_amount(shape.e, imm) << 8);
+    let value = op(b, a, pack(shape.e, right_amount(shape.e, imm)));
     let value = b.v_add(d, value, shape.e);
     set(b, rd, shape.width, value)
 }
 
 fn left<T: Build>(b: &mut T, shape: Shape, imm: u32, [rd, rn]: [u32; 2]) -> Done<T> {
     let a = b.v(rn);
-    let value = b.v_shl(a, shape.e | left_amount(shape.e, imm) << 8);
+    let value = b.v_shl(a, pack(shape.e, left_amount(shape.e, imm)));
     set(b, rd, shape.width, value)
 }
 
@@ -297,12 +304,12 @@ fn left_sat<T: Build>(b: &mut T, shape: Shape, imm: u32, [rd, rn]: [u32; 2], op:
 
 fn insert<T: Build>(b: &mut T, shape: Shape, amount: u64, [rd, rn]: [u32; 2], op: Binary<T>) -> Done<T> {
     let (d, a) = (b.v(rd), b.v(rn));
-    let value = op(b, d, a, shape.e | amount << 8);
+    let value = op(b, d, a, pack(shape.e, amount));
     set(b, rd, shape.width, value)
 }
 
 /// A right shift of lanes of width `2e`, then a narrowing to `e`.
 fn narrow<T: Build>(b: &mut T, e: u64, imm: u32, a: T::V, shift: Unary<T>, narrow: Unary<T>) -> T::V {
-    let shifted = shift(b, a, 2 * e | right_amount(e, imm) << 8);
+    let shifted = shift(b, a, pack(2 * e, right_amount(e, imm)));
     narrow(b, shifted, e)
 }

@@ -1,43 +1,51 @@
 //! Vector, three registers of different widths (C4.1, «Advanced SIMD three different»): long, wide and narrowing.
 //! PMULL of doublewords is with the cryptographic instructions.
 
-use super::{BHS, Binary, Done, HS, Sizes, Unary, half, scalar, set_half};
+use super::simd::{BHS, Binary, Done, HS, Sizes, Unary, half, scalar, set_half};
+use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 
 crate::rows! {
     fp;
 
-    saddl_v "0 q 0 01110 size:2 1 rm:5 0000 00 rn:5 rd:5" "saddl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    saddl_v "0 q 0 01110 size:2 1 rm:5 0000 00 rn:5 rd:5"
+    "saddl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         extended(b, e, q, [rd, rn, rm], B::v_sxtl, B::v_add)
     }
 
-    saddw_v "0 q 0 01110 size:2 1 rm:5 0001 00 rn:5 rd:5" "saddw{q|two} {rd|v}.{size|wide}, {rn|v}.{size|wide}, {rm|v}.{size|arr}"
+    saddw_v "0 q 0 01110 size:2 1 rm:5 0001 00 rn:5 rd:5"
+    "saddw{q|two} {rd|v}.{size|wide}, {rn|v}.{size|wide}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| { let e = narrow_size(b, BHS, size)?; wide(b, e, q, [rd, rn, rm], B::v_sxtl, B::v_add) }
 
-    ssubl_v "0 q 0 01110 size:2 1 rm:5 0010 00 rn:5 rd:5" "ssubl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    ssubl_v "0 q 0 01110 size:2 1 rm:5 0010 00 rn:5 rd:5"
+    "ssubl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         extended(b, e, q, [rd, rn, rm], B::v_sxtl, B::v_sub)
     }
 
-    ssubw_v "0 q 0 01110 size:2 1 rm:5 0011 00 rn:5 rd:5" "ssubw{q|two} {rd|v}.{size|wide}, {rn|v}.{size|wide}, {rm|v}.{size|arr}"
+    ssubw_v "0 q 0 01110 size:2 1 rm:5 0011 00 rn:5 rd:5"
+    "ssubw{q|two} {rd|v}.{size|wide}, {rn|v}.{size|wide}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| { let e = narrow_size(b, BHS, size)?; wide(b, e, q, [rd, rn, rm], B::v_sxtl, B::v_sub) }
 
-    addhn_v "0 q 0 01110 size:2 1 rm:5 0100 00 rn:5 rd:5" "addhn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}, {rm|v}.{size|wide}"
+    addhn_v "0 q 0 01110 size:2 1 rm:5 0100 00 rn:5 rd:5"
+    "addhn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}, {rm|v}.{size|wide}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         high_half(b, e, q, [rd, rn, rm], B::v_add, B::v_ushr)
     }
 
-    subhn_v "0 q 0 01110 size:2 1 rm:5 0110 00 rn:5 rd:5" "subhn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}, {rm|v}.{size|wide}"
+    subhn_v "0 q 0 01110 size:2 1 rm:5 0110 00 rn:5 rd:5"
+    "subhn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}, {rm|v}.{size|wide}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         high_half(b, e, q, [rd, rn, rm], B::v_sub, B::v_ushr)
     }
 
-    sabal_v "0 q 0 01110 size:2 1 rm:5 0101 00 rn:5 rd:5" "sabal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    sabal_v "0 q 0 01110 size:2 1 rm:5 0101 00 rn:5 rd:5"
+    "sabal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         extended(b, e, q, [rd, rn, rm], B::v_sxtl, |b, x, y, e| {
@@ -46,58 +54,69 @@ crate::rows! {
         })
     }
 
-    sabdl_v "0 q 0 01110 size:2 1 rm:5 0111 00 rn:5 rd:5" "sabdl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    sabdl_v "0 q 0 01110 size:2 1 rm:5 0111 00 rn:5 rd:5"
+    "sabdl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         extended(b, e, q, [rd, rn, rm], B::v_sxtl, B::v_sabd)
     }
 
-    smlal_v "0 q 0 01110 size:2 1 rm:5 1000 00 rn:5 rd:5" "smlal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    smlal_v "0 q 0 01110 size:2 1 rm:5 1000 00 rn:5 rd:5"
+    "smlal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         product(b, e, q, [rd, rn, rm], B::v_smull, Some(B::v_add))
     }
 
-    smlsl_v "0 q 0 01110 size:2 1 rm:5 1010 00 rn:5 rd:5" "smlsl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    smlsl_v "0 q 0 01110 size:2 1 rm:5 1010 00 rn:5 rd:5"
+    "smlsl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         product(b, e, q, [rd, rn, rm], B::v_smull, Some(B::v_sub))
     }
 
-    smull_v "0 q 0 01110 size:2 1 rm:5 1100 00 rn:5 rd:5" "smull{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    smull_v "0 q 0 01110 size:2 1 rm:5 1100 00 rn:5 rd:5"
+    "smull{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| { let e = narrow_size(b, BHS, size)?; product(b, e, q, [rd, rn, rm], B::v_smull, None) }
 
-    uaddl_v "0 q 1 01110 size:2 1 rm:5 0000 00 rn:5 rd:5" "uaddl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    uaddl_v "0 q 1 01110 size:2 1 rm:5 0000 00 rn:5 rd:5"
+    "uaddl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         extended(b, e, q, [rd, rn, rm], B::v_uxtl, B::v_add)
     }
 
-    uaddw_v "0 q 1 01110 size:2 1 rm:5 0001 00 rn:5 rd:5" "uaddw{q|two} {rd|v}.{size|wide}, {rn|v}.{size|wide}, {rm|v}.{size|arr}"
+    uaddw_v "0 q 1 01110 size:2 1 rm:5 0001 00 rn:5 rd:5"
+    "uaddw{q|two} {rd|v}.{size|wide}, {rn|v}.{size|wide}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| { let e = narrow_size(b, BHS, size)?; wide(b, e, q, [rd, rn, rm], B::v_uxtl, B::v_add) }
 
-    usubl_v "0 q 1 01110 size:2 1 rm:5 0010 00 rn:5 rd:5" "usubl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    usubl_v "0 q 1 01110 size:2 1 rm:5 0010 00 rn:5 rd:5"
+    "usubl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         extended(b, e, q, [rd, rn, rm], B::v_uxtl, B::v_sub)
     }
 
-    usubw_v "0 q 1 01110 size:2 1 rm:5 0011 00 rn:5 rd:5" "usubw{q|two} {rd|v}.{size|wide}, {rn|v}.{size|wide}, {rm|v}.{size|arr}"
+    usubw_v "0 q 1 01110 size:2 1 rm:5 0011 00 rn:5 rd:5"
+    "usubw{q|two} {rd|v}.{size|wide}, {rn|v}.{size|wide}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| { let e = narrow_size(b, BHS, size)?; wide(b, e, q, [rd, rn, rm], B::v_uxtl, B::v_sub) }
 
-    raddhn_v "0 q 1 01110 size:2 1 rm:5 0100 00 rn:5 rd:5" "raddhn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}, {rm|v}.{size|wide}"
+    raddhn_v "0 q 1 01110 size:2 1 rm:5 0100 00 rn:5 rd:5"
+    "raddhn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}, {rm|v}.{size|wide}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         high_half(b, e, q, [rd, rn, rm], B::v_add, B::v_urshr)
     }
 
-    rsubhn_v "0 q 1 01110 size:2 1 rm:5 0110 00 rn:5 rd:5" "rsubhn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}, {rm|v}.{size|wide}"
+    rsubhn_v "0 q 1 01110 size:2 1 rm:5 0110 00 rn:5 rd:5"
+    "rsubhn{q|two} {rd|v}.{size|arr}, {rn|v}.{size|wide}, {rm|v}.{size|wide}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         high_half(b, e, q, [rd, rn, rm], B::v_sub, B::v_urshr)
     }
 
-    uabal_v "0 q 1 01110 size:2 1 rm:5 0101 00 rn:5 rd:5" "uabal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    uabal_v "0 q 1 01110 size:2 1 rm:5 0101 00 rn:5 rd:5"
+    "uabal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         extended(b, e, q, [rd, rn, rm], B::v_uxtl, |b, x, y, e| {
@@ -106,40 +125,47 @@ crate::rows! {
         })
     }
 
-    uabdl_v "0 q 1 01110 size:2 1 rm:5 0111 00 rn:5 rd:5" "uabdl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    uabdl_v "0 q 1 01110 size:2 1 rm:5 0111 00 rn:5 rd:5"
+    "uabdl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         extended(b, e, q, [rd, rn, rm], B::v_uxtl, B::v_uabd)
     }
 
-    umlal_v "0 q 1 01110 size:2 1 rm:5 1000 00 rn:5 rd:5" "umlal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    umlal_v "0 q 1 01110 size:2 1 rm:5 1000 00 rn:5 rd:5"
+    "umlal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         product(b, e, q, [rd, rn, rm], B::v_umull, Some(B::v_add))
     }
 
-    umlsl_v "0 q 1 01110 size:2 1 rm:5 1010 00 rn:5 rd:5" "umlsl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    umlsl_v "0 q 1 01110 size:2 1 rm:5 1010 00 rn:5 rd:5"
+    "umlsl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, BHS, size)?;
         product(b, e, q, [rd, rn, rm], B::v_umull, Some(B::v_sub))
     }
 
-    umull_v "0 q 1 01110 size:2 1 rm:5 1100 00 rn:5 rd:5" "umull{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    umull_v "0 q 1 01110 size:2 1 rm:5 1100 00 rn:5 rd:5"
+    "umull{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| { let e = narrow_size(b, BHS, size)?; product(b, e, q, [rd, rn, rm], B::v_umull, None) }
 
-    sqdmlal_v "0 q 0 01110 size:2 1 rm:5 1001 00 rn:5 rd:5" "sqdmlal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    sqdmlal_v "0 q 0 01110 size:2 1 rm:5 1001 00 rn:5 rd:5"
+    "sqdmlal{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, HS, size)?;
         product(b, e, q, [rd, rn, rm], B::v_sqdmull, Some(B::v_sqadd))
     }
 
-    sqdmlsl_v "0 q 0 01110 size:2 1 rm:5 1011 00 rn:5 rd:5" "sqdmlsl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    sqdmlsl_v "0 q 0 01110 size:2 1 rm:5 1011 00 rn:5 rd:5"
+    "sqdmlsl{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| {
         let e = narrow_size(b, HS, size)?;
         product(b, e, q, [rd, rn, rm], B::v_sqdmull, Some(B::v_sqsub))
     }
 
-    sqdmull_v "0 q 0 01110 size:2 1 rm:5 1101 00 rn:5 rd:5" "sqdmull{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
+    sqdmull_v "0 q 0 01110 size:2 1 rm:5 1101 00 rn:5 rd:5"
+    "sqdmull{q|two} {rd|v}.{size|wide}, {rn|v}.{size|arr}, {rm|v}.{size|arr}"
     |b, q, size, rm, rn, rd| { let e = narrow_size(b, HS, size)?; product(b, e, q, [rd, rn, rm], B::v_sqdmull, None) }
 
     pmull_v "0 q 0 01110 00 1 rm:5 1110 00 rn:5 rd:5" "pmull{q|two} {rd|v}.8h, {rn|v}.{q|arr}, {rm|v}.{q|arr}"
@@ -180,7 +206,7 @@ fn wide<T: Build>(b: &mut T, e: u64, q: u32, [rd, rn, rm]: [u32; 3], extend: Una
 fn high_half<T: Build>(b: &mut T, e: u64, q: u32, [rd, rn, rm]: [u32; 3], op: Binary<T>, shift: Unary<T>) -> Done<T> {
     let (x, y) = (b.v(rn), b.v(rm));
     let value = op(b, x, y, 2 * e);
-    let value = shift(b, value, 2 * e | e << 8);
+    let value = shift(b, value, pack(2 * e, e));
     let value = b.v_xtn(value, e);
     set_half(b, rd, q, value)
 }
