@@ -123,7 +123,7 @@ crate::rows! {
     fccmpe "000 11110 ftype:2 1 rm:5 cond:4 01 rn:5 1 nzcv:4" "fccmpe {rn|fp}, {rm|fp}, #{nzcv}, {cond|cond}"
     |b, ftype, rm, cond, rn, nzcv| { conditional_compare(b, ftype, [rn, rm], (cond, nzcv), B::f_cmpe) }
 
-    fmov_imm "000 11110 ftype:2 1 imm8:8 100 00000 rd:5" "fmov {rd|fp}, #{imm8|hex}"
+    fmov_imm "000 11110 ftype:2 1 imm8:8 100 00000 rd:5" "fmov {rd|fp}, #{imm8|fp8}"
     |b, ftype, imm8, rd| { 
         let e = format(b, ftype)?;
         let value = b.vimm(u128::from(expand_imm(Format::of(e), imm8)));

@@ -4,6 +4,8 @@ pub mod branch;
 pub mod crypto;
 pub mod data_imm;
 pub mod data_reg;
+pub mod fp_convert;
+pub mod fp_scalar;
 pub mod load_store;
 pub mod load_store_atomic;
 pub mod load_store_fp;
@@ -33,6 +35,8 @@ pub static GROUPS: &[&[Row]] = &[
     load_store_fp::ROWS,
     data_reg::ROWS,
     crypto::ROWS,
+    fp_scalar::ROWS,
+    fp_convert::ROWS,
     simd_across::ROWS,
     simd_copy::ROWS,
     simd_element::ROWS,
