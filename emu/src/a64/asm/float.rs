@@ -2,8 +2,7 @@
 //!
 //! | kind | prints |
 //! |---|---|
-//! | `fp` `fpopc` | register by `ftype`; by `opc` instead |
-//! | `fps` `fpwide` | register by `sz`; in the format above |
+//! | `fp` `fps` | register by `ftype`; by `sz` |
 //! | `farr` | arrangement by `sz` and `q` |
 //! | `fel` | the letter of `sz` |
 //! | `ffrom` `fto` | arrangement of the narrower lanes by `sz` and `q`; of the wider ones |
@@ -20,9 +19,7 @@ impl Operand<'_> {
         let by_width = |narrow: &str, wide: &str| if double_width { wide } else { narrow }.to_owned();
         Some(match kind {
             "fp" => format!("{}{n}", ["s", "d", "?", "h"][self.field("ftype")? as usize]),
-            "fpopc" => format!("{}{n}", ["s", "d", "?", "h"][self.field("opc")? as usize]),
             "fps" => format!("{}{n}", ["s", "d"][sz]),
-            "fpwide" => format!("{}{n}", ["d", "q"][sz]),
             "farr" if sz == 1 => by_width("1d", "2d"),
             "farr" => by_width("2s", "4s"),
             "fel" => ["s", "d"][sz].to_owned(),

@@ -23,12 +23,11 @@ crate::rows! {
     fsqrt "000 11110 ftype:2 1 000011 10000 rn:5 rd:5" "fsqrt {rd|fp}, {rn|fp}"
     |b, ftype, rn, rd| { unary(b, ftype, rd, rn, B::f_sqrt) }
 
-    fcvt "000 11110 ftype:2 1 0001 opc:2 10000 rn:5 rd:5" "fcvt {rd|fpopc}, {rn|fp}"
-    |b, ftype, opc, rn, rd| { 
-        if opc == ftype { return b.undefined(); }
-        let (from, to) = (format(b, ftype)?, format(b, opc)?);
-        unary(b, ftype, rd, rn, |b, a, _| b.f_cvt(a, from | to << 8))
-     }
+    fcvt "000 11110 ftype:2 1 00010 sz 10000 rn:5 rd:5" "fcvt {rd|fps}, {rn|fp}"
+    |b, ftype, sz, rn, rd| { convert(b, ftype, sz, rd, rn) }
+
+    fcvt_to_h "000 11110 ftype:2 1 000111 10000 rn:5 rd:5" "fcvt {rd|h}, {rn|fp}"
+    |b, ftype, rn, rd| { convert(b, ftype, 3, rd, rn) }
 
     frintn "000 11110 ftype:2 1 001000 10000 rn:5 rd:5" "frintn {rd|fp}, {rn|fp}"
     |b, ftype, rn, rd| { rint(b, ftype, rd, rn, Some(TieEven), false) }
@@ -181,6 +180,14 @@ fn fused<B: Build>(b: &mut B, ftype: u32, [rd, ra, rn, rm]: [u32; 4], negate_a: 
     let value = b.f_fma(a, n, m, e);
     b.set_v(rd, value);
     Ok(Flow::Next)
+}
+
+fn convert<B: Build>(b: &mut B, from: u32, to: u32, rd: u32, rn: u32) -> Done<B> {
+    if from == to {
+        return b.undefined();
+    }
+    let to = format(b, to)?;
+    unary(b, from, rd, rn, |b, n, from| b.f_cvt(n, from | to << 8))
 }
 
 fn rint<B: Build>(b: &mut B, ftype: u32, rd: u32, rn: u32, by: Option<Rounding>, exact: bool) -> Done<B> {
