@@ -44,31 +44,31 @@ crate::rows! {
     |b, sf, ftype, rn, rd| { from_int(b, (sf, ftype), (rd, rn), true, 0) }
 
     scvtf_fixed "sf 00 11110 ftype:2 0 00 010 scale:6 rn:5 rd:5" "scvtf {rd|fp}, {rn|r}, #{scale|from64}"
-    |b, sf, ftype, scale, rn, rd| { 
+    |b, sf, ftype, scale, rn, rd| {
         let fbits = fraction_bits(b, sf, scale)?;
         from_int(b, (sf, ftype), (rd, rn), false, fbits)
      }
 
     ucvtf_fixed "sf 00 11110 ftype:2 0 00 011 scale:6 rn:5 rd:5" "ucvtf {rd|fp}, {rn|r}, #{scale|from64}"
-    |b, sf, ftype, scale, rn, rd| { 
+    |b, sf, ftype, scale, rn, rd| {
         let fbits = fraction_bits(b, sf, scale)?;
         from_int(b, (sf, ftype), (rd, rn), true, fbits)
      }
 
     fcvtzs_fixed "sf 00 11110 ftype:2 0 11 000 scale:6 rn:5 rd:5" "fcvtzs {rd|r}, {rn|fp}, #{scale|from64}"
-    |b, sf, ftype, scale, rn, rd| { 
+    |b, sf, ftype, scale, rn, rd| {
         let fbits = fraction_bits(b, sf, scale)?;
         to_int(b, (sf, ftype), (rd, rn), Zero, false, fbits)
      }
 
     fcvtzu_fixed "sf 00 11110 ftype:2 0 11 001 scale:6 rn:5 rd:5" "fcvtzu {rd|r}, {rn|fp}, #{scale|from64}"
-    |b, sf, ftype, scale, rn, rd| { 
+    |b, sf, ftype, scale, rn, rd| {
         let fbits = fraction_bits(b, sf, scale)?;
         to_int(b, (sf, ftype), (rd, rn), Zero, true, fbits)
      }
 
     fjcvtzs "0 00 11110 01 1 11 110 000000 rn:5 rd:5" "fjcvtzs {rd|w}, {rn|d}"
-    |b, rn, rd| { 
+    |b, rn, rd| {
         b.check_fp()?;
         let n = b.v(rn);
         let both = b.f_to_int_js(n);
@@ -105,7 +105,7 @@ crate::rows! {
     |b, rn, rd| { from_general(b, rd, rn, 64) }
 
     fmov_high_to_x "1 00 11110 10 1 01 110 000000 rn:5 rd:5" "fmov {rd|x}, {rn|v}.d[1]"
-    |b, rn, rd| { 
+    |b, rn, rd| {
         b.check_fp()?;
         let n = b.v(rn);
         let value = b.v_high(n);
@@ -114,7 +114,7 @@ crate::rows! {
      }
 
     fmov_x_to_high "1 00 11110 10 1 01 111 000000 rn:5 rd:5" "fmov {rd|v}.d[1], {rn|x}"
-    |b, rn, rd| { 
+    |b, rn, rd| {
         b.check_fp()?;
         let (d, high) = (b.v(rd), b.x(rn));
         let low = b.v_low(d);
@@ -145,13 +145,7 @@ fn to_int<B: Build>(
     Ok(Flow::Next)
 }
 
-fn from_int<B: Build>(
-    b: &mut B,
-    (sf, ftype): (u32, u32),
-    (rd, rn): (u32, u32),
-    unsigned: bool,
-    fbits: u64,
-) -> Done<B> {
+fn from_int<B: Build>(b: &mut B, (sf, ftype): (u32, u32), (rd, rn): (u32, u32), unsigned: bool, fbits: u64) -> Done<B> {
     let e = format(b, ftype)?;
     let n = b.x(rn);
     let rule = Rule { unsigned, fbits, int_bits: 32 << sf, ..Rule::new(e) };

@@ -75,7 +75,7 @@ crate::rows! {
     |b, ftype, rm, rn, rd| { binary(b, ftype, [rd, rn, rm], B::f_minnm) }
 
     fnmul "000 11110 ftype:2 1 rm:5 1000 10 rn:5 rd:5" "fnmul {rd|fp}, {rn|fp}, {rm|fp}"
-    |b, ftype, rm, rn, rd| { 
+    |b, ftype, rm, rn, rd| {
         binary(b, ftype, [rd, rn, rm], |b, n, m, e| {
             let product = b.f_mul(n, m, e);
             b.f_neg(product, e)
@@ -95,7 +95,7 @@ crate::rows! {
     |b, ftype, rm, ra, rn, rd| { fused(b, ftype, [rd, ra, rn, rm], true, false) }
 
     fcsel "000 11110 ftype:2 1 rm:5 cond:4 11 rn:5 rd:5" "fcsel {rd|fp}, {rn|fp}, {rm|fp}, {cond|cond}"
-    |b, ftype, rm, cond, rn, rd| { 
+    |b, ftype, rm, cond, rn, rd| {
         let e = format(b, ftype)?;
         let holds = b.cond(Cond(cond as u8));
         let (n, m) = (b.v(rn), b.v(rm));
@@ -123,7 +123,7 @@ crate::rows! {
     |b, ftype, rm, cond, rn, nzcv| { conditional_compare(b, ftype, [rn, rm], (cond, nzcv), B::f_cmpe) }
 
     fmov_imm "000 11110 ftype:2 1 imm8:8 100 00000 rd:5" "fmov {rd|fp}, #{imm8|fp8}"
-    |b, ftype, imm8, rd| { 
+    |b, ftype, imm8, rd| {
         let e = format(b, ftype)?;
         let value = b.vimm(u128::from(expand_imm(Format::of(e), imm8)));
         b.set_v(rd, value);

@@ -6,7 +6,6 @@
 use super::simd_fp::{
     binary_with, complex_fused, element, fused_with, halves, lane_binary_with, lane_fused_with, sized, words,
 };
-use crate::ir::Build;
 use crate::ir::op::vec::pack;
 
 crate::rows! {
@@ -76,7 +75,7 @@ crate::rows! {
 
     fcmla_element "0 q 1 01111 size:2 l m rm:4 0 rot:2 1 h 0 rn:5 rd:5"
     "fcmla {rd|v}.{size|arr}, {rn|v}.{size|arr}, {m:rm|v}.{size|el}[{h:l}], #{rot|rot}"
-    |b, q, size, l, m, rm, rot, h, rn, rd| { 
+    |b, q, size, l, m, rm, rot, h, rn, rd| {
         let index = match (size, l, h) {
             (1, _, _) if q == 1 || h == 0 => h << 1 | l,
             (2, 0, _) if q == 1 => h,

@@ -2,11 +2,11 @@
 //! miscellaneous», and their FP16 forms).
 
 use super::simd_fp::{
-    half, lane_absolute, lane_binary, lane_difference, lane_from_int, lane_pair, lane_to_int, lane_unary, lane_with_zero,
-    word,
+    half, lane_absolute, lane_binary, lane_difference, lane_from_int, lane_pair, lane_to_int, lane_unary,
+    lane_with_zero, word,
 };
+use crate::ir::Flow;
 use crate::ir::softfloat::Rounding::{NegInf, PosInf, TieAway, TieEven, Zero};
-use crate::ir::{Build, Flow};
 
 crate::rows! {
     fcvtns_lane "01 0 11110 0 sz 10000 11010 10 rn:5 rd:5"
@@ -283,7 +283,7 @@ crate::rows! {
 
     fcvtxn_lane "01 1 11110 0 1 10000 10110 10 rn:5 rd:5"
     "fcvtxn {rd|s}, {rn|d}"
-    |b, rn, rd| { 
+    |b, rn, rd| {
         b.check_fp()?;
         let n = b.v(rn);
         let n = b.v_zext(n, 64);

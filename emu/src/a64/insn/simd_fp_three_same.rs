@@ -6,7 +6,6 @@
 use super::simd_fp::{
     absolute, binary, complex_fused, difference, divide, fused, halves, pairwise, sized, turned, words,
 };
-use crate::ir::Build;
 
 crate::rows! {
     fmaxnm_v "0 q 0 01110 0 sz 1 rm:5 11000 1 rn:5 rd:5"
@@ -203,7 +202,7 @@ crate::rows! {
 
     fcmla_v "0 q 1 01110 size:2 0 rm:5 110 rot:2 1 rn:5 rd:5"
     "fcmla {rd|v}.{size|arr}, {rn|v}.{size|arr}, {rm|v}.{size|arr}, #{rot|rot}"
-    |b, q, size, rm, rot, rn, rd| { 
+    |b, q, size, rm, rot, rn, rd| {
         let s = sized(b, q, size)?;
         let m = s.get(b, rm);
         complex_fused(b, s, rd, rn, m, rot)
@@ -211,7 +210,7 @@ crate::rows! {
 
     fcadd_v "0 q 1 01110 size:2 0 rm:5 111 rot 0 1 rn:5 rd:5"
     "fcadd {rd|v}.{size|arr}, {rn|v}.{size|arr}, {rm|v}.{size|arr}, #{rot|rot90}"
-    |b, q, size, rm, rot, rn, rd| { 
+    |b, q, size, rm, rot, rn, rd| {
         let s = sized(b, q, size)?;
         let (n, m) = (s.get(b, rn), s.get(b, rm));
         let m = turned(b, s, m, 1 + 2 * rot);

@@ -3,11 +3,9 @@
 //!
 //! FRINT32 and FRINT64 (FEAT_FRINTTS) and BFloat16 are left out.
 
-use super::simd_fp::{
-    across, from_int, halves, narrow, rint, to_int, unary, unary_filled, with_zero, words,
-};
+use super::simd_fp::{across, from_int, halves, narrow, rint, to_int, unary, unary_filled, with_zero, words};
+use crate::ir::Flow;
 use crate::ir::softfloat::Rounding::{NegInf, PosInf, TieAway, TieEven, Zero};
-use crate::ir::{Build, Flow};
 
 crate::rows! {
     frintn_v "0 q 0 01110 0 sz 10000 11000 10 rn:5 rd:5"
@@ -252,7 +250,7 @@ crate::rows! {
 
     fcvtl "0 q 0 01110 0 sz 10000 10111 10 rn:5 rd:5"
     "fcvtl{q|two} {rd|v}.{sz|fto}, {rn|v}.{sz|ffrom}"
-    |b, q, sz, rn, rd| { 
+    |b, q, sz, rn, rd| {
         b.check_fp()?;
         let n = b.v(rn);
         let n = if q == 1 { b.v_upper(n) } else { n };

@@ -72,7 +72,15 @@ fn round_to_integer(negative: bool, exp: i32, sig: u64, rounding: Rounding) -> (
 }
 
 /// FixedToFP: the low `bits` bits of `a`, divided by `2^fbits`.
-pub fn from_fixed(env: &mut FpEnv, f: Format, a: u64, bits: u32, fbits: u32, unsigned: bool, rounding: Rounding) -> u64 {
+pub fn from_fixed(
+    env: &mut FpEnv,
+    f: Format,
+    a: u64,
+    bits: u32,
+    fbits: u32,
+    unsigned: bool,
+    rounding: Rounding,
+) -> u64 {
     let top = a << (64 - bits);
     let value = if unsigned { i128::from(top >> (64 - bits)) } else { i128::from(top as i64 >> (64 - bits)) };
     if value == 0 {

@@ -35,11 +35,10 @@ pub fn recip_estimate(env: &mut FpEnv, f: Format, a: u64) -> u64 {
             // The estimate is 1.xxxxxxxx, and its power of two may lie just below the normal numbers.
             let frac = estimate << (f.frac - 8);
             let exp = -power - 1 - f.min_exp() + 1;
-            f.signed(x.negative, if exp > 0 {
-                (exp as u64) << f.frac | frac & f.frac_mask()
-            } else {
-                frac >> (1 - exp)
-            })
+            f.signed(
+                x.negative,
+                if exp > 0 { (exp as u64) << f.frac | frac & f.frac_mask() } else { frac >> (1 - exp) },
+            )
         }
     }
 }

@@ -181,11 +181,15 @@ fn round_int(rule: Rule) -> impl Fn(Env<'_>, Format, u64) -> u64 {
 }
 
 fn to_int(rule: Rule) -> impl Fn(Env<'_>, Format, u64) -> u64 {
-    move |env, f, a| soft::to_fixed(env, f, a, rule.int_bits as u32, rule.fbits as u32, rule.unsigned, rule.rounding(env))
+    move |env, f, a| {
+        soft::to_fixed(env, f, a, rule.int_bits as u32, rule.fbits as u32, rule.unsigned, rule.rounding(env))
+    }
 }
 
 fn from_int(rule: Rule) -> impl Fn(Env<'_>, Format, u64) -> u64 {
-    move |env, f, a| soft::from_fixed(env, f, a, rule.int_bits as u32, rule.fbits as u32, rule.unsigned, rule.rounding(env))
+    move |env, f, a| {
+        soft::from_fixed(env, f, a, rule.int_bits as u32, rule.fbits as u32, rule.unsigned, rule.rounding(env))
+    }
 }
 
 fn convert(env: Env<'_>, from: u64, to: u64, a: u64, rounding: Rounding) -> u64 {
