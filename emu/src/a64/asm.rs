@@ -22,8 +22,9 @@
 //! | `sysreg` | `s3_0_c1_c0_0` |
 //! | `pc` `adr` `adrp` | an address at a signed distance in words, bytes or pages |
 //!
-//! and those of [`vector`].
+//! and those of [`vector`] and [`float`].
 
+mod float;
 mod vector;
 
 use super::insn::data_imm::bitmask;

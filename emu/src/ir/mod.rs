@@ -6,6 +6,7 @@ mod env;
 mod lift;
 pub mod op;
 pub mod opt;
+pub mod softfloat;
 
 pub use build::{Build, Cond, Flow, Indirect};
 pub use env::{AtomicOp, Barrier, Context, Env, Exception, Mem, Order, Return, SysEnc, Wait};

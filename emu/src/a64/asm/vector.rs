@@ -110,7 +110,7 @@ impl Operand<'_> {
             "all" => list(n, self.structure()? + 1, &arrangement(self.field("size")?, bytes)),
             "post" if n < 31 => register(true, false, n),
             "post" => format!("#{}", self.moved(bytes)?),
-            _ => return None,
+            _ => return self.float(kind, n),
         })
     }
 
