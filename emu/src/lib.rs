@@ -11,5 +11,6 @@ pub mod a64;
 pub mod cpu;
 pub mod interp;
 pub mod ir;
+pub mod machine;
 pub mod mmu;
 pub mod state;

@@ -1,6 +1,6 @@
 //! Taking exceptions to EL1 and returning from them (DDI 0487, D1.10 and D1.11).
 
-use super::Core;
+use super::{Core, SCTLR_SPAN};
 use crate::ir::{Exception, Return};
 use crate::state::{CpuState, El, Flags};
 
@@ -12,8 +12,6 @@ pub(super) enum Interrupt {
     /// FIQ.
     Fiq = 0x100,
 }
-
-const SCTLR_SPAN: u64 = 1 << 23;
 
 /// Enters EL1 at a vector.
 fn enter(s: &mut CpuState, return_to: u64, kind: u64) {
@@ -44,6 +42,8 @@ impl Core {
     pub(super) fn take(&mut self, s: &mut CpuState, exception: Exception) {
         const HVC: u8 = 0x16;
         const SMC: u8 = 0x17;
+        // Without EL3, SMC is undefined (C6.2 SMC).
+        let exception = if exception.ec == SMC { Exception::UNDEFINED } else { exception };
         let return_to = match exception.ret {
             Return::This => s.pc,
             Return::Next => s.pc.wrapping_add(4),
@@ -53,7 +53,6 @@ impl Core {
             self.psci(s);
             return;
         }
-        debug_assert_ne!(exception.ec, SMC, "SMC is undefined without EL3");
         let lower = s.pstate.el == El::El0;
         // Aborts, breakpoints, steps and watchpoints have a class of their own for the same level.
         let has_own_class = matches!(exception.ec, 0x20 | 0x24 | 0x30 | 0x32 | 0x34);

@@ -118,6 +118,9 @@ fn reset_state() -> CpuState {
 /// Bits of SCTLR_EL1 that read as one in Armv8.2.
 const SCTLR_RES1: u64 = 1 << 29 | 1 << 28 | 1 << 23 | 1 << 22 | 1 << 20 | 1 << 11 | 1 << 8 | 1 << 7;
 
+/// SCTLR_EL1.SPAN: exceptions leave PSTATE.PAN as it is.
+const SCTLR_SPAN: u64 = 1 << 23;
+
 /// What instructions mean now, beyond their words.
 #[must_use]
 pub fn context(s: &CpuState) -> Context {

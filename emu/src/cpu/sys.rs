@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Core, SCTLR_RES1, pmu};
+use super::{Core, SCTLR_RES1, SCTLR_SPAN, pmu};
 use crate::a64::sysreg::{self, Special, SysRow, What};
 use crate::ir::{AtomicOp, Barrier, Env, Exception, Mem, SysEnc, Wait};
 use crate::mmu::TlbOp;
@@ -277,7 +277,7 @@ impl Env for Core {
                 let before = Self::controls(s);
                 let field = field(&mut s.sys);
                 *field = *field & !mask | value & mask;
-                s.sys.sctlr |= SCTLR_RES1 & !(1 << 20);
+                s.sys.sctlr |= SCTLR_RES1 & !SCTLR_SPAN;
                 self.translation_changed(s, &before);
             }
             What::Special(special) => self.write_special(s, special, value),
