@@ -69,6 +69,8 @@ impl Vcpu {
         self.core.contexts.flush();
         self.core.contexts.set_asid(walk::asid(&self.s.sys));
         self.core.fetched = None;
+        self.core.stepped = None;
+        self.core.debug_changed(&self.s);
         self.core.sync_timers(&self.s);
     }
 
@@ -91,14 +93,23 @@ impl Vcpu {
     }
 
     fn instruction(&mut self) -> Result<(), Exception> {
+        let context = context(&self.s);
+        if context.step {
+            self.core.before(&self.s)?;
+        }
+        let word = self.core.fetch(&self.s)?;
+        if context.step {
+            self.core.check_breakpoints(&self.s)?;
+        }
         if self.s.pstate.il {
             return Err(Exception::ILLEGAL_STATE);
         }
-        let word = self.core.fetch(&self.s)?;
         let row = a64::decode(word).ok_or(Exception::UNDEFINED)?;
-        let context = context(&self.s);
         self.core.instructions += 1;
         let flow = (row.eval)(&mut Eval::new(&mut self.s, &mut self.core, &context), word)?;
+        if context.step {
+            self.core.after(&mut self.s, word);
+        }
         let next = self.s.pc.wrapping_add(4);
         self.s.pc = match flow {
             Flow::Next => next,
