@@ -90,6 +90,7 @@ macro_rules! programs {
 programs! {
     hello_passes "hello" [1, 4];
     exceptions_passes "exceptions" [1, 4];
+    debug_passes "debug" [1];
     mmu_passes "mmu" [1, 4];
     granules_passes "granules" [1, 4];
     timer_passes "timer" [1, 4];
