@@ -198,3 +198,62 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::hostile;
+    use crate::ir::{Env, Mem, SysEnc};
+
+    const MDSCR_EL1: SysEnc = SysEnc::new(2, 0, 0, 2, 2);
+    const OSLAR_EL1: SysEnc = SysEnc::new(2, 0, 1, 0, 4);
+    const RAM: u64 = 0x4000_0000;
+
+    /// Watches stores of EL0 to 8 bytes at `RAM + 0x1000`, and runs at EL0.
+    fn watching() -> crate::cpu::Vcpu {
+        let (mut vcpu, _) = hostile::vcpu();
+        let (core, s) = (&mut vcpu.core, &mut vcpu.s);
+        for (enc, value) in [
+            (SysEnc::new(2, 0, 0, 0, 6), RAM + 0x1000),
+            (SysEnc::new(2, 0, 0, 0, 7), 1 | 2 << 1 | 2 << 3 | 0xff << 5),
+            (MDSCR_EL1, MDSCR_MDE),
+            (OSLAR_EL1, 0),
+        ] {
+            core.sys_write(s, enc, value).unwrap();
+        }
+        s.switch_stack(El::El0, false);
+        vcpu
+    }
+
+    #[test]
+    fn no_watchpoint_fires_while_the_os_is_locked() {
+        let mut vcpu = watching();
+        let (core, s) = (&mut vcpu.core, &mut vcpu.s);
+        let hit = core.store(s, RAM + 0x1000, 1, Mem::plain(8)).unwrap_err();
+        assert_eq!((hit.ec, hit.far), (0x34, Some(RAM + 0x1000)));
+        s.switch_stack(El::El1, true);
+        core.sys_write(s, OSLAR_EL1, 1).unwrap();
+        s.switch_stack(El::El0, false);
+        assert_eq!(core.store(s, RAM + 0x1000, 1, Mem::plain(8)), Ok(()));
+    }
+
+    #[test]
+    fn an_access_that_crosses_into_a_watched_page_is_seen() {
+        let mut vcpu = watching();
+        let (core, s) = (&mut vcpu.core, &mut vcpu.s);
+        assert_eq!(core.store(s, RAM + 0xfff, 1, Mem::plain(1)), Ok(()));
+        let wide = Watched { va: RAM + 0xffc, bytes: 8, el: El::El0, read: false, write: true };
+        assert!(core.check_watchpoints(s, wide).is_err());
+        assert!(core.check_watchpoints(s, Watched { bytes: 4, ..wide }).is_ok());
+    }
+
+    #[test]
+    fn only_watched_pages_are_kept_off_the_fast_path() {
+        let mut vcpu = watching();
+        let core = &mut vcpu.core;
+        assert!(core.page_is_watched(RAM + 0x1ff8) && !core.page_is_watched(RAM + 0x2000));
+        vcpu.s.switch_stack(El::El1, true);
+        core.sys_write(&mut vcpu.s, MDSCR_EL1, 0).unwrap();
+        assert!(!core.page_is_watched(RAM + 0x1000));
+    }
+}

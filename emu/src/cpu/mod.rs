@@ -4,6 +4,8 @@ mod access;
 mod alarm;
 mod debug;
 mod exception;
+#[cfg(test)]
+mod hostile;
 mod pmu;
 mod psci;
 mod run;

@@ -85,7 +85,7 @@ impl Vcpu {
     }
 
     /// Executes one instruction, or takes its exception.
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         if let Err(exception) = self.instruction() {
             self.core.take(&mut self.s, exception);
             self.core.waiting.get_or_insert(Wait::Sevl);

@@ -402,4 +402,13 @@ mod tests {
         c.invalidate(TlbOp::PageAll(0x20_0000));
         assert!(!hits(c.tables(el1), 0x20_1000) && !hits(c.tables(el1), 0x20_2000));
     }
+
+    #[test]
+    fn invalidating_a_gibibyte_drops_pieces_in_other_regions() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        c.tables(el1).insert(0x4040_1000, &leaf(0x4040_1000, true, 30), Some(0), true, true);
+        c.invalidate(TlbOp::PageAll(0x4000_0000));
+        assert!(!hits(c.tables(el1), 0x4040_1000));
+    }
 }

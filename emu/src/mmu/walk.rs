@@ -325,6 +325,20 @@ mod tests {
     }
 
     #[test]
+    fn addresses_beyond_the_guests_own_limit_are_size_faults() {
+        let (ram, mut sys) = space(0x10_0000_0000 | 1 << 10 | 3);
+        assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0b000011 }), "TCR.IPS of 32 bits");
+        sys.tcr |= 1 << 32;
+        assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0b000011 }), "36 bits");
+        sys.tcr = sys.tcr & !(7 << 32) | 2 << 32;
+        assert_eq!(walk(&ram, &sys, 0x1000, READ).unwrap().pa, Pa(0x10_0000_0000), "40 bits");
+        sys.ttbr[0] = 1 << 41;
+        assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0 }), "the table itself");
+        (sys.tcr, sys.ttbr[0]) = (sys.tcr | 7 << 32, 1 << 45);
+        assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0 }), "no more than are implemented");
+    }
+
+    #[test]
     fn a_clear_access_flag_faults_or_is_set_by_hardware() {
         let (ram, mut sys) = space(0x4567_8000 | 3);
         assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0b001011 }));
