@@ -2,7 +2,10 @@
 
 mod access;
 mod alarm;
+mod debug;
 mod exception;
+#[cfg(test)]
+mod hostile;
 mod pmu;
 mod psci;
 mod run;
@@ -69,6 +72,10 @@ pub struct Core {
     waiting: Option<Wait>,
     /// Page of the last fetch: table index, its generation, virtual and physical page.
     fetched: Option<(usize, u64, u64, u64)>,
+    /// The instruction just stepped was a load-exclusive or not; none when nothing was stepped.
+    stepped: Option<bool>,
+    /// Addresses that armed watchpoints may match.
+    watched: debug::Ranges,
     /// Guest instructions executed, as far as the engine counts them.
     instructions: u64,
 }
@@ -94,6 +101,8 @@ impl Vcpu {
             event: false,
             waiting: None,
             fetched: None,
+            stepped: None,
+            watched: Default::default(),
             instructions: 0,
         };
         Self { frame: Frame::new(reset_state()), core, epoch: 0 }
@@ -122,7 +131,7 @@ impl std::fmt::Debug for Vcpu {
 fn reset_state() -> CpuState {
     let mut s = CpuState::default();
     s.sys.sctlr = SCTLR_RES1;
-    s.sys.cntkctl = 0;
+    s.sys.os_locked = true;
     s
 }
 
@@ -147,6 +156,6 @@ pub fn context(s: &CpuState) -> Context {
         pan: s.pstate.pan,
         uao: s.pstate.uao,
         mmu: walk::mmu_on(&s.sys),
-        step: s.sys.mdscr & 1 != 0,
+        step: debug::single(s),
     }
 }

@@ -76,6 +76,8 @@ impl Vcpu {
         self.core.contexts.flush();
         self.core.contexts.set_asid(walk::asid(&self.frame.s.sys));
         self.core.fetched = None;
+        self.core.stepped = None;
+        self.core.debug_changed(&self.frame.s);
         self.core.sync_timers(&self.frame.s);
     }
 
@@ -90,7 +92,7 @@ impl Vcpu {
     }
 
     /// Executes one instruction, or takes its exception.
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         if let Err(exception) = self.instruction() {
             self.core.take(&mut self.frame.s, exception);
             self.core.waiting.get_or_insert(Wait::Sevl);
@@ -98,14 +100,23 @@ impl Vcpu {
     }
 
     fn instruction(&mut self) -> Result<(), Exception> {
+        let context = context(&self.frame.s);
+        if context.step {
+            self.core.before(&self.frame.s)?;
+        }
+        let word = self.core.fetch(&self.frame.s)?;
+        if context.step {
+            self.core.check_breakpoints(&self.frame.s)?;
+        }
         if self.frame.s.pstate.il {
             return Err(Exception::ILLEGAL_STATE);
         }
-        let word = self.core.fetch(&self.frame.s)?;
         let row = a64::decode(word).ok_or(Exception::UNDEFINED)?;
-        let context = context(&self.frame.s);
         self.core.instructions += 1;
         let flow = (row.eval)(&mut Eval::new(&mut self.frame.s, &mut self.core, &context), word)?;
+        if context.step {
+            self.core.after(&mut self.frame.s, word);
+        }
         let next = self.frame.s.pc.wrapping_add(4);
         self.frame.s.pc = match flow {
             Flow::Next => next,
