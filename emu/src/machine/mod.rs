@@ -6,10 +6,12 @@ mod clock;
 mod fdt;
 mod poller;
 mod serial;
+mod stats;
 
 pub use boot::{Boot, BootError, Source};
 pub use clock::GuestClock;
 pub use serial::SerialInput;
+pub use stats::Stats;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

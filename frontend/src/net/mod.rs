@@ -21,7 +21,7 @@ use devices::bus::Waker;
 use devices::virtio::net::Offload;
 
 pub use ring::UserPort;
-pub use spec::{Forward, NetSpec, SpecError, Transport, UserSpec};
+pub use spec::{Forward, NetSpec, Transport, UserSpec};
 
 /// Why a network could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,18 @@
+//! What a machine counts of itself.
+
+use super::Machine;
+
+/// Counters since the machine was built.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Guest instructions that each vCPU executed, as far as the engine counts them.
+    pub instructions: Vec<u64>,
+}
+
+impl Machine {
+    /// The counters; while the machine runs, nobody can ask.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats { instructions: self.vcpus.iter().map(crate::cpu::Vcpu::instructions).collect() }
+    }
+}
