@@ -4,6 +4,8 @@
 //! [`bus`] holds the contracts that devices, boards and host back ends meet at; every other module is one class of
 //! device. Nothing here owns a thread, reads a host clock or knows a window, socket or file.
 
+#[cfg(test)]
+mod _new;
 pub mod bus;
 pub mod display;
 pub mod fdt;

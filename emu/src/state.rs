@@ -40,25 +40,31 @@ impl El {
     }
 }
 
-/// NZCV, packed as the host's `lahf; seto al` leaves it, with C in Arm's polarity.
+/// NZCV, packed as the host's `lahf; seto al` leaves it after a subtraction, whose carry is Arm's C inverted.
 ///
-/// Bit 15 is N, bit 14 Z, bit 8 C, bit 0 V; other bits are arbitrary.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+/// Bit 15 is N, bit 14 Z, bit 8 *not* C, bit 0 V; other bits are arbitrary.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[repr(transparent)]
 pub struct Flags(pub u32);
+
+impl Default for Flags {
+    fn default() -> Self {
+        Self::from_nzcv(0)
+    }
+}
 
 impl Flags {
     /// From NZCV in bits 3:0.
     #[must_use]
     pub const fn from_nzcv(nzcv: u32) -> Self {
-        Self((nzcv & 8) << 12 | (nzcv & 4) << 12 | (nzcv & 2) << 7 | (nzcv & 1))
+        Self((nzcv & 8) << 12 | (nzcv & 4) << 12 | (!nzcv & 2) << 7 | (nzcv & 1))
     }
 
     /// NZCV in bits 3:0.
     #[must_use]
     pub const fn nzcv(self) -> u32 {
         let f = self.0;
-        (f >> 12) & 8 | (f >> 12) & 4 | (f >> 7) & 2 | f & 1
+        (f >> 12) & 8 | (f >> 12) & 4 | (!f >> 7) & 2 | f & 1
     }
 }
 

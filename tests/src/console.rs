@@ -100,17 +100,18 @@ impl Console {
 
     /// Runs a command in the shell that waits for one.
     pub fn run(&mut self, command: &str, limit: Duration) -> Ran {
-        // The mark is complete only in what the shell prints, not in the echo of what is typed.
-        const MARK: &str = "<status ";
-        self.send(&format!("{command}; echo \"<\"\"status $?>\"\n"));
-        let output = self.wait(&format!("end of `{command}`"), limit, |text| {
-            let at = text.find(MARK)?;
+        // The marks are complete only in what the shell prints, not in the echo of what is typed.
+        const BEGIN: &str = "<begin>";
+        const STATUS: &str = "<status ";
+        self.send(&format!("echo \"<\"\"begin>\"; {command}; echo \"<\"\"status $?>\"\n"));
+        let said = self.wait(&format!("end of `{command}`"), limit, |text| {
+            let at = text.find(STATUS)?;
             Some(at + text[at..].find('>')? + 1)
         });
-        let (output, mark) = output.rsplit_once(MARK).expect("the wait was for the mark");
-        let status = mark.trim_end_matches('>').parse().expect("a shell's status is a number");
-        let output = output.split_once('\n').map_or("", |(_echo, output)| output).replace('\r', "");
-        Ran { status, output }
+        let (output, status) = said.rsplit_once(STATUS).expect("the wait was for the mark");
+        let status = status.trim_end_matches('>').parse().expect("a shell's status is a number");
+        let (_echo, output) = output.split_once(BEGIN).expect("the shell begins before it ends");
+        Ran { status, output: output.replace('\r', "").trim_start_matches('\n').to_owned() }
     }
 
     /// Runs a command that must succeed, and returns what it printed.
@@ -167,7 +168,7 @@ mod tests {
         console.send("one <status 3>\n");
         assert_eq!(console.wait_for("<status 3>", SOON), "one <status 3>");
         let mut console = shell();
-        let ran = console.run("echo; echo six times seven is $((6 * 7)); false", SOON);
+        let ran = console.run("echo six times seven is $((6 * 7)); false", SOON);
         assert_eq!((ran.status, ran.output.trim()), (1, "six times seven is 42"));
     }
 

@@ -22,6 +22,7 @@ pub struct Machine {
     append: String,
     bios: Option<PathBuf>,
     drives: Vec<PathBuf>,
+    network: bool,
     smp: u32,
     memory: String,
     gic: u32,
@@ -35,13 +36,14 @@ impl Machine {
             append: String::new(),
             bios: None,
             drives: Vec::new(),
+            network: false,
             smp: 1,
             memory: "1G".to_owned(),
             gic: 3,
         }
     }
 
-    /// A machine for a guest from the cache: its kernel, initrd, command line and disk.
+    /// A machine for a guest from the cache: its kernel, initrd, command line and disk, and a network.
     pub fn guest(name: &str) -> Self {
         let folder = guest::folder(name);
         let there = |file: &str| Some(folder.join(file)).filter(|path| path.exists());
@@ -51,11 +53,12 @@ impl Machine {
             initrd: there("initrd.gz"),
             append: append.trim_end().to_owned(),
             drives: there("disk.img").into_iter().collect(),
+            network: true,
             ..Self::empty()
         }
     }
 
-    /// A machine that starts firmware from flash.
+    /// A machine that starts firmware from flash, without a network for it to boot from.
     pub fn bios(file: &Path) -> Self {
         Self { bios: Some(file.to_owned()), ..Self::empty() }
     }
@@ -99,11 +102,14 @@ impl Machine {
 
     fn handset(&self) -> Command {
         let mut command = Command::new(handset_binary());
-        command.args(["run", "--headless", "--serial", "stdio", "--net", "user"]);
+        command.args(["run", "--headless", "--serial", "stdio"]);
         command.args(["--smp", &self.smp.to_string(), "--memory", &self.memory, "--gic", &self.gic.to_string()]);
         self.boot_options(&mut command, "--");
         if self.kernel.is_some() {
             command.args(["--append", &self.append]);
+        }
+        if self.network {
+            command.args(["--net", "user"]);
         }
         for drive in &self.drives {
             command.arg("--drive").arg(format!("file={},format=raw,snapshot", drive.display()));
@@ -122,7 +128,9 @@ impl Machine {
         if self.kernel.is_some() {
             command.args(["-append", &self.append]);
         }
-        command.args(["-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net"]);
+        if self.network {
+            command.args(["-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net"]);
+        }
         for (number, drive) in self.drives.iter().enumerate() {
             let drive = format!("if=none,id=d{number},file={},format=raw,snapshot=on", drive.display());
             command.args(["-drive", &drive, "-device", &format!("virtio-blk-device,drive=d{number}")]);

@@ -3,6 +3,7 @@
 //! The library holds what boot tests share: a guest from the cache, an emulator to run it on, a console to talk to it,
 //! and the cases. A case takes the emulator as its argument, so that QEMU can judge the guest and the case themselves.
 
+pub mod a64;
 pub mod cases;
 pub mod console;
 pub mod emulator;

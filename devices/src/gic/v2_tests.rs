@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::bus::{RecordingSink, Size};
+use crate::bus::{RecordingSink, Size, conformance};
 
 struct Rig {
     gic: Arc<GicV2>,
@@ -47,6 +47,50 @@ impl Rig {
 
     fn ack(&mut self, cpu: usize) -> u64 {
         self.read_gicc(cpu, 0xc)
+    }
+}
+
+fn unwired(cpus: usize) -> Arc<GicV2> {
+    let wires = || (0..cpus).map(|_| IrqLine::unconnected()).collect();
+    GicV2::new(cpus, wires(), wires())
+}
+
+/// The interfaces' window with the facets that the distributor's has for the whole controller.
+struct Whole(CpuInterfaces);
+
+impl MmioDevice for Whole {
+    fn sizes(&self) -> crate::bus::Sizes {
+        self.0.sizes()
+    }
+    fn read(&mut self, at: Access) -> u64 {
+        self.0.read(at)
+    }
+    fn write(&mut self, at: Access, value: u64) {
+        self.0.write(at, value);
+    }
+}
+
+impl Reset for Whole {
+    fn reset(&mut self) {
+        self.0.0.distributor().reset();
+    }
+}
+
+impl Snapshot for Whole {
+    type Saved = SavedGicV2;
+    fn save(&self) -> SavedGicV2 {
+        self.0.0.distributor().save()
+    }
+    fn restore(&mut self, saved: SavedGicV2) -> Result<(), RestoreError> {
+        self.0.0.distributor().restore(saved)
+    }
+}
+
+#[test]
+fn the_windows_conform() {
+    for cpus in [1, 3] {
+        conformance::check(0x1_0000, || unwired(cpus).distributor());
+        conformance::check(0x1_0000, || Whole(unwired(cpus).cpu_interfaces()));
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::bus::{Access, MmioDevice, RecordingSink, Size};
+use crate::bus::{Access, MmioDevice, RecordingSink, Reset, Size, Snapshot, conformance};
 use crate::gic::{Distributor, REDISTRIBUTOR_LEN, Redistributors};
 
 const SGI_BASE: u64 = 0x1_0000;
@@ -70,6 +70,48 @@ impl Rig {
 
     fn eoi(&self, cpu: usize, intid: u64) {
         self.gic.icc_write(cpu, IccReg::Eoir1, intid);
+    }
+}
+
+fn unwired(cpus: usize) -> Arc<GicV3> {
+    let wires = || (0..cpus).map(|_| IrqLine::unconnected()).collect();
+    GicV3::new(cpus, wires(), wires())
+}
+
+#[test]
+fn the_windows_conform() {
+    conformance::check(0x1_0000, || unwired(2).distributor());
+    conformance::check(2 * REDISTRIBUTOR_LEN, || Whole(unwired(2).redistributors()));
+}
+
+/// The redistributors' window with the facets that the distributor's has for the whole controller.
+struct Whole(Redistributors);
+
+impl MmioDevice for Whole {
+    fn sizes(&self) -> crate::bus::Sizes {
+        self.0.sizes()
+    }
+    fn read(&mut self, at: Access) -> u64 {
+        self.0.read(at)
+    }
+    fn write(&mut self, at: Access, value: u64) {
+        self.0.write(at, value);
+    }
+}
+
+impl Reset for Whole {
+    fn reset(&mut self) {
+        self.0.controller().distributor().reset();
+    }
+}
+
+impl Snapshot for Whole {
+    type Saved = SavedGicV3;
+    fn save(&self) -> SavedGicV3 {
+        self.0.controller().save()
+    }
+    fn restore(&mut self, saved: SavedGicV3) -> Result<(), RestoreError> {
+        self.0.controller().restore(saved)
     }
 }
 
@@ -318,7 +360,7 @@ fn reset_disables_all_but_keeps_wires() {
     rig.enable(33);
     rig.gic.set_level(1, true);
     assert_eq!(rig.ack(0), 33);
-    crate::bus::Reset::reset(&mut rig.gicd);
+    rig.gicd.reset();
     assert_eq!((rig.read_gicd(0), rig.read_gicd(0x104), rig.read_gicd(0x304)), (0x50, 0, 0));
     assert_eq!(rig.read_gicd(0x204), 2, "the device still drives its wire");
     assert!(!rig.irq.level(0));
@@ -326,7 +368,6 @@ fn reset_disables_all_but_keeps_wires() {
 
 #[test]
 fn a_restored_controller_signals_what_the_saved_one_did() {
-    use crate::bus::Snapshot;
     let mut rig = Rig::new(2);
     rig.enable(33);
     rig.gicd(0x6108, 1);

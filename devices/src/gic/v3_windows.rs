@@ -59,6 +59,14 @@ impl GicV3 {
     }
 }
 
+impl Redistributors {
+    /// The controller that the window belongs to.
+    #[must_use]
+    pub fn controller(&self) -> &Arc<GicV3> {
+        &self.0
+    }
+}
+
 /// The INTID of a GICD_IROUTER half, if the offset is one.
 fn router(offset: u64) -> Option<usize> {
     let intid = offset.checked_sub(0x6000)? as usize / 8;

@@ -7,4 +7,4 @@ pub mod sysreg;
 mod table;
 
 pub use pattern::{Field, Pattern};
-pub use table::{Row, decode, rows};
+pub use table::{Row, decode, group, rows};

@@ -12,6 +12,8 @@ use crate::ir::{Exception, Flow, Lift, Lifted};
 pub struct Row {
     /// Name, unique.
     pub name: &'static str,
+    /// The file that it is in.
+    pub group: &'static str,
     /// Encoding.
     pub pattern: Pattern,
     /// Assembly text; see [`asm`](super::asm).
@@ -51,7 +53,7 @@ macro_rules! rows {
                 $( let $field = $crate::rows!(@field $field PATTERN word); )*
                 $body
             }
-            $crate::a64::Row { name: stringify!($name), pattern: PATTERN, asm: $asm, eval: |b, word| row(b, word), lift: |b, word| row(b, word) }
+            $crate::a64::Row { name: stringify!($name), group: $crate::a64::group(module_path!()), pattern: PATTERN, asm: $asm, eval: |b, word| row(b, word), lift: |b, word| row(b, word) }
         } ),*];
     };
     (@field word $p:ident $word:ident) => { $word };
@@ -60,6 +62,16 @@ macro_rules! rows {
         FIELD.of($word)
     }};
     ($($rows:tt)*) => { $crate::rows!(@group [b; ()] $($rows)*); };
+}
+
+/// The last part of a module's path.
+#[must_use]
+pub const fn group(path: &'static str) -> &'static str {
+    let mut start = path.len();
+    while start > 0 && path.as_bytes()[start - 1] != b':' {
+        start -= 1;
+    }
+    path.split_at(start).1
 }
 
 /// Every row, group after group.

@@ -5,7 +5,6 @@ use devices::bus::{Pa, Size, Target};
 use super::{Core, Monitor, context};
 use crate::ir::{AtomicOp, Exception, Mem};
 use crate::mmu::host::{self, Bytes};
-use crate::mmu::tlb::slot;
 use crate::mmu::walk::{self, Access, Fault, Leaf};
 use crate::state::{CpuState, El};
 
@@ -42,7 +41,7 @@ impl Core {
     /// The page's physical address for an access, by the TLB or a walk.
     fn translate(&mut self, s: &CpuState, va: u64, mem: Mem, write: bool) -> Result<Pa, Exception> {
         let (el, table) = self.table(s, mem.unprivileged);
-        let entry = self.contexts.tables(table).entries[slot(va)];
+        let entry = *self.contexts.tables(table).entry(va);
         let tag = if write { entry.write } else { entry.read };
         if tag == va & !0xfff {
             return Ok(Pa(entry.page & !0xfff | va & 0xfff));

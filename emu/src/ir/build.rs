@@ -1,6 +1,6 @@
 //! The vocabulary in which instruction semantics are written.
 
-use super::op::{CryptoOps, FpOps, IntOps, VecOps};
+use super::op::{CryptoOps, FpOps, IntOps, VecArithOps, VecOps, VecSatOps};
 use super::{AtomicOp, Barrier, Context, Exception, Mem, SysEnc, Wait};
 
 /// A condition code (C1.2.4), by its encoding.
@@ -77,7 +77,7 @@ pub enum Flow<I> {
 ///
 /// Rules: nothing architectural is written before an instruction's last access that may fault; control that depends
 /// on a guest *value* goes through [`select`](IntOps::select) or [`Flow::If`], never through Rust `if`.
-pub trait Build: IntOps + VecOps + FpOps + CryptoOps {
+pub trait Build: IntOps + VecOps + VecArithOps + VecSatOps + FpOps + CryptoOps {
     /// Why an instruction ended early: its exception, or the fact that one was recorded.
     type Stop;
 

@@ -45,17 +45,51 @@ pub const fn slot(va: u64) -> usize {
     (va >> 12) as usize % ENTRIES
 }
 
-/// The TLB of one context, probed by translated code at fixed offsets.
-#[derive(Debug, Clone)]
+/// Where an indirect jump leads: translated code for a virtual address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
+pub struct Jump {
+    /// Guest address.
+    pub va: u64,
+    /// Host address of its code.
+    pub host: u64,
+}
+
+impl Jump {
+    /// An odd address, to which nothing branches.
+    const NONE: Self = Self { va: 1, host: 0 };
+}
+
+/// The jump slot of an address: neighbouring instructions have neighbouring slots.
+#[must_use]
+pub const fn jump_slot(va: u64) -> usize {
+    (va >> 2) as usize % ENTRIES
+}
+
+/// What translated code probes, at fixed offsets.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Memory {
+    /// Data pages, by [`slot`].
+    pub entries: [Entry; ENTRIES],
+    /// Identity of the code page that is mapped at an address, by [`slot`]; 0 is unknown. A page's jumps are entered only
+    /// while its identity is.
+    pub code: [u32; ENTRIES],
+    /// Known jumps, by [`jump_slot`].
+    pub jumps: [Jump; ENTRIES],
+}
+
+/// The TLB of one context.
+#[derive(Debug)]
 pub struct Tables {
-    /// The entries, by [`slot`].
-    pub entries: Box<[Entry]>,
+    memory: Box<Memory>,
     asid: Option<u16>,
     /// Slots that hold entries of one ASID only.
     private: Vec<u16>,
     /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages.
     large: u64,
+    /// Some code page holds for one ASID only.
+    private_code: bool,
     last_use: u64,
     used: bool,
     /// Changes whenever translations were taken away: what was looked up before is to be looked up again.
@@ -68,8 +102,62 @@ const fn region_bit(va: u64) -> u64 {
 
 impl Tables {
     fn new() -> Self {
-        let entries = (0..ENTRIES).map(Entry::invalid).collect();
-        Self { entries, asid: None, private: Vec::new(), large: 0, last_use: 0, used: false, generation: 0 }
+        let entries = std::array::from_fn(Entry::invalid);
+        let memory = Box::new(Memory { entries, code: [0; ENTRIES], jumps: [Jump::NONE; ENTRIES] });
+        Self {
+            memory,
+            asid: None,
+            private: Vec::new(),
+            large: 0,
+            private_code: false,
+            last_use: 0,
+            used: false,
+            generation: 0,
+        }
+    }
+
+    /// The entry of an address's slot.
+    #[must_use]
+    pub fn entry(&self, va: u64) -> &Entry {
+        &self.memory.entries[slot(va)]
+    }
+
+    /// What translated code is given; stays where it is as long as the tables live.
+    pub fn memory(&mut self) -> *mut Memory {
+        &raw mut *self.memory
+    }
+
+    /// The code page at `va` has this identity.
+    pub fn set_code(&mut self, va: u64, id: u32, global: bool) {
+        self.private_code |= !global;
+        if self.memory.code[slot(va)] != id {
+            self.forget_jumps(va);
+            self.memory.code[slot(va)] = id;
+            self.used = true;
+        }
+    }
+
+    /// Jumps to `va` lead to `host`; the identity of its page is set.
+    pub fn add_jump(&mut self, va: u64, host: u64) {
+        self.memory.jumps[jump_slot(va)] = Jump { va, host };
+    }
+
+    /// Forgets all translated code.
+    pub fn forget_code(&mut self) {
+        self.memory.code.fill(0);
+        self.memory.jumps.fill(Jump::NONE);
+    }
+
+    /// Forgets the code page in an address's slot, with every jump into it or another page of the same slot.
+    fn forget_jumps(&mut self, va: u64) {
+        if std::mem::take(&mut self.memory.code[slot(va)]) != 0 {
+            let first = jump_slot(va & !0xfff);
+            for jump in &mut self.memory.jumps[first..first + 1024] {
+                if slot(jump.va) == slot(va) {
+                    *jump = Jump::NONE;
+                }
+            }
+        }
     }
 
     /// Empties it.
@@ -78,19 +166,25 @@ impl Tables {
         if !std::mem::take(&mut self.used) {
             return;
         }
-        for (slot, entry) in self.entries.iter_mut().enumerate() {
+        for (slot, entry) in self.memory.entries.iter_mut().enumerate() {
             *entry = Entry::invalid(slot);
         }
+        self.forget_code();
         self.private.clear();
         self.large = 0;
     }
 
+    /// Drops what holds for one ASID only. Code pages are dropped whole: EL1 runs none but global ones, as a rule.
     fn flush_private(&mut self) {
         self.generation += 1;
+        if self.private_code {
+            self.forget_code();
+            self.private_code = false;
+        }
         for slot in std::mem::take(&mut self.private) {
             let slot = usize::from(slot);
-            if self.entries[slot].page & Entry::GLOBAL == 0 {
-                self.entries[slot] = Entry::invalid(slot);
+            if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
+                self.memory.entries[slot] = Entry::invalid(slot);
             }
         }
     }
@@ -123,16 +217,8 @@ impl Tables {
             }
             None => entry.page |= Entry::DEVICE,
         }
-        self.entries[slot] = entry;
+        self.memory.entries[slot] = entry;
         self.used = true;
-    }
-
-    /// Takes translated code's permission to write a page away, if it has it for this address.
-    pub fn protect(&mut self, va: u64) {
-        let slot = slot(va);
-        if self.entries[slot].write == va & !0xfff {
-            self.entries[slot].write = Entry::invalid(slot).write;
-        }
     }
 
     /// Drops the page of an address, with every piece of the larger page that it may be part of.
@@ -143,8 +229,9 @@ impl Tables {
             self.flush();
             return;
         }
+        self.forget_jumps(va);
         let slot = slot(va);
-        self.entries[slot] = Entry::invalid(slot);
+        self.memory.entries[slot] = Entry::invalid(slot);
     }
 }
 
@@ -240,16 +327,10 @@ impl Contexts {
         self.invalidate(TlbOp::All);
     }
 
-    /// Takes the permission to write the page of physical address `pa` without asking from every context.
-    pub fn protect_page(&mut self, pa: u64) {
-        for t in &mut self.tables {
-            if t.used {
-                for slot in 0..ENTRIES {
-                    if t.entries[slot].page & !0xfff == pa & !0xfff {
-                        t.entries[slot].write = Entry::invalid(slot).write;
-                    }
-                }
-            }
+    /// Forgets all translated code.
+    pub fn forget_code(&mut self) {
+        for t in self.tables.iter_mut().filter(|t| t.used) {
+            t.forget_code();
         }
     }
 }
@@ -266,7 +347,7 @@ mod tests {
     }
 
     fn hits(t: &Tables, va: u64) -> bool {
-        (t.entries[slot(va)].read ^ va) < 4096
+        (t.memory.entries[slot(va)].read ^ va) < 4096
     }
 
     #[test]

@@ -45,6 +45,13 @@ pub enum Via {
     Forward(usize, SocketAddr),
 }
 
+/// A port of the host that leads in.
+pub struct Forwarded {
+    pub socket: UdpSocket,
+    pub guest: Endpoint,
+    pub queued: bool,
+}
+
 /// Datagrams between two ends.
 pub struct Flow {
     pub key: Key,
@@ -81,12 +88,12 @@ impl Flow {
     }
 
     /// Sends what the guest sent in `packet`. What the host has no room for is lost, as UDP may be.
-    pub fn to_host(&mut self, packet: &Packet<'_>, payload: &[u8], listeners: &[UdpSocket], link: &mut Link) {
+    pub fn send(&mut self, packet: &Packet<'_>, payload: &[u8], listeners: &[Forwarded], link: &mut Link) {
         let header = packet.bytes.len() - packet.payload.len();
         self.cited = packet.bytes[..packet.bytes.len().min(header + 8)].to_vec();
         let sent = match &self.via {
             Via::Own(socket) => socket.send(payload),
-            Via::Forward(listener, peer) => listeners[*listener].send_to(payload, *peer),
+            Via::Forward(listener, peer) => listeners[*listener].socket.send_to(payload, *peer),
         };
         if let Err(e) = sent {
             self.failed(&e, link);
@@ -110,7 +117,7 @@ impl Flow {
             match socket.recv(buf) {
                 Ok(len) => {
                     self.active = now;
-                    self.to_guest(&buf[..len], link);
+                    self.deliver(&buf[..len], link);
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => self.readable = false,
                 Err(e) => self.failed(&e, link),
@@ -120,7 +127,7 @@ impl Flow {
     }
 
     /// Gives the guest a datagram.
-    pub fn to_guest(&self, payload: &[u8], link: &mut Link) {
+    pub fn deliver(&self, payload: &[u8], link: &mut Link) {
         let Key { kind, guest, remote } = self.key;
         match kind {
             Kind::Udp if payload.len() <= MAX_PAYLOAD => {

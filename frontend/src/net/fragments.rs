@@ -39,7 +39,7 @@ impl Fragments {
         let start = usize::from(packet.fragment & 0x1fff) * 8;
         let end = start + packet.payload.len();
         let last = packet.fragment & MORE_FRAGMENTS == 0;
-        if end > MAX_PAYLOAD || packet.payload.is_empty() || (!last && packet.payload.len() % 8 != 0) {
+        if end > MAX_PAYLOAD || packet.payload.is_empty() || (!last && !packet.payload.len().is_multiple_of(8)) {
             return None;
         }
         let id = Id(packet.from, packet.to, packet.protocol, packet.ident);

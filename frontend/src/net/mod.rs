@@ -1,5 +1,33 @@
 //! User-mode networking: the guest's cable leads to a router that lives in one thread of this process and reaches the
 //! world through ordinary sockets, without privileges.
+//!
+//! The guest sees the network that QEMU's users know: 10.0.2.0/24, itself at 10.0.2.15 (by DHCP), the gateway at
+//! 10.0.2.2, which is also this machine's loopback, and DNS at 10.0.2.3, which is this machine's resolver. Out go TCP,
+//! UDP and, where the host permits ping sockets, ICMP echo; in come connections and datagrams to forwarded ports.
+//! Packets to 0/8, 127/8 and from 224/8 on lead nowhere; with `restrict` nothing leads out.
+//!
+//! A frame's way: [`ring`] (the cable) – [`router`] (what is it for) – [`tcp`], [`flows`], [`dhcp`] – the host's
+//! sockets; and back through [`link`], which makes frames. Memory is bounded: 1,024 connections with 512 KiB (from the
+//! 65th on 64 KiB) each, 512 flows, 16 incomplete packets, 1 MiB of frames each way. Nothing that TCP has accepted is
+//! dropped: a full buffer closes the sender's window. Each connection and flow takes a file descriptor.
+//!
+//! smoltcp is the TCP engine because it is plain Rust, so that nothing need be installed; libslirp would want its
+//! headers and GLib's. It is fast enough: in MB/s, one connection over loopback with a second smoltcp as the guest, on
+//! two cores,
+//!
+//! | MTU | offload | download | upload |
+//! |---|---|---|---|
+//! | 1,500 | no | 940 | 2,200 |
+//! | 1,500 | yes | 1,360 | 3,100 |
+//! | 65,520 | no | 1,130 | 1,900 |
+//! | 65,520 | yes | 1,300 | 2,900 |
+//!
+//! by `cargo test --release -p handset throughput -- --ignored --nocapture`. With both cores busy elsewhere
+//! it was never below 390. So the MTU stays the usual 1,500, and large
+//! segments come by offload ([`devices::virtio::net::Offload`]).
+//!
+//! Left out: IPv6, TFTP, SMB, multicast, IP options, ICMP errors of the world beyond (traceroute), more than one guest.
+
 mod addresses;
 mod dhcp;
 mod flows;
@@ -70,8 +98,7 @@ impl UserNet {
                 Transport::Udp => {
                     let socket = mio::net::UdpSocket::bind(host).map_err(fail)?;
                     let address = socket.local_addr().map_err(fail)?;
-                    listeners.udp.push(socket);
-                    listeners.udp_guests.push(guest);
+                    listeners.udp.push(flows::Forwarded { socket, guest, queued: false });
                     address
                 }
             };

@@ -1,48 +1,40 @@
 //! The network's thread: frames from the guest, readiness of the host's sockets, and time.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+mod datagrams;
+mod streams;
+
 use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::{HashMap, VecDeque};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use mio::event::Source;
-use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use smoltcp::time::Instant;
 
-use super::addresses::{GATEWAY, RESOLVER, host_of, is_guest, is_outside};
+use self::streams::FIRST_DYNAMIC_PORT;
+use super::addresses::{GATEWAY, RESOLVER, is_guest};
 use super::dhcp;
-use super::flows::{self, Flow, Kind, Via};
+use super::flows::{self, Flow, Forwarded, Kind};
 use super::fragments::Fragments;
 use super::link::Link;
 use super::ring::MAX_FRAME;
 use super::spec::UserSpec;
-use super::tcp::{self, Connection, Next, Sizing};
-use super::wire::{self, Endpoint, ICMP, Icmp, Packet, Segment, TCP, UDP};
+use super::tcp::{self, Connection};
+use super::wire::{self, Endpoint, ICMP, Packet, TCP, UDP};
 
-/// TCP connections at a time.
-pub const MAX_CONNECTIONS: usize = 1024;
-/// UDP and echo flows at a time.
-pub const MAX_FLOWS: usize = 512;
-/// While no more than so many connections are open, each has large buffers.
-const SPACIOUS: usize = 64;
-const LARGE_BUFFER: usize = 256 << 10;
-const SMALL_BUFFER: usize = 32 << 10;
 /// Frames of the guest's taken between two looks at the sockets.
 const FRAMES: usize = 64;
 
 const IDLE_FLOW: Duration = Duration::from_secs(60);
 const IDLE_CONNECTION: Duration = Duration::from_secs(7200);
-const IDLE_CLOSING: Duration = Duration::from_secs(120);
+const IDLE_PASSING: Duration = Duration::from_secs(120);
 /// For stray packets after a connection's orderly end; the cable loses none that matter.
 const TIME_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks for what is idle.
 const SWEEP: Duration = Duration::from_secs(1);
-/// The first port for connections that the host opens to the guest.
-const FIRST_DYNAMIC_PORT: u16 = 49152;
 
 pub const WAKE: Token = Token(usize::MAX - 1);
 
@@ -80,8 +72,7 @@ impl Tag {
 #[derive(Default)]
 pub struct Listeners {
     pub tcp: Vec<(TcpListener, Endpoint)>,
-    pub udp: Vec<UdpSocket>,
-    pub udp_guests: Vec<Endpoint>,
+    pub udp: Vec<Forwarded>,
 }
 
 /// The thread's state.
@@ -126,7 +117,7 @@ impl Router {
             poll.registry().register(listener, Tag::TcpListener(index).token(), Interest::READABLE)?;
         }
         for (index, listener) in listeners.udp.iter_mut().enumerate() {
-            poll.registry().register(listener, Tag::UdpListener(index).token(), Interest::READABLE)?;
+            poll.registry().register(&mut listener.socket, Tag::UdpListener(index).token(), Interest::READABLE)?;
         }
         Ok(Self {
             spec,
@@ -178,8 +169,7 @@ impl Router {
                 self.event(event);
             }
             if !self.stalled.is_empty() && self.link.cable.has_room() {
-                let stalled = std::mem::take(&mut self.stalled);
-                stalled.into_iter().for_each(|item| self.enqueue(item));
+                self.queue.extend(self.stalled.drain(..));
             }
         }
     }
@@ -215,15 +205,16 @@ impl Router {
                 }
             }
             Tag::TcpListener(index) => self.accept(index),
-            Tag::UdpListener(index) => self.queue.push_back(Queued::UdpListener(index)),
+            Tag::UdpListener(index) => self.enqueue(Queued::UdpListener(index)),
         }
     }
 
+    /// Puts something in the queue, unless it is there or waits for room.
     fn enqueue(&mut self, item: Queued) {
         let queued = match item {
             Queued::Connection(index) => self.connections.get_mut(index).map(|c| &mut c.queued),
             Queued::Flow(index) => self.flows.get_mut(index).map(|f| &mut f.queued),
-            Queued::UdpListener(_) => return self.queue.push_back(item),
+            Queued::UdpListener(index) => self.listeners.udp.get_mut(index).map(|l| &mut l.queued),
         };
         if let Some(queued) = queued
             && !std::mem::replace(queued, true)
@@ -241,46 +232,6 @@ impl Router {
                 Some(Queued::UdpListener(index)) => self.serve_listener(index),
                 None => {}
             }
-        }
-    }
-
-    fn serve_connection(&mut self, index: usize) {
-        let now = self.now();
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        connection.queued = false;
-        match connection.serve(&mut self.link, now) {
-            Next::Gone => self.forget_connection(index),
-            Next::Wait(deadline) => {
-                connection.deadline = deadline;
-                self.next_deadline = [self.next_deadline, deadline].into_iter().flatten().min();
-            }
-            Next::Turn => self.enqueue(Queued::Connection(index)),
-            Next::Room => self.stalled.push(Queued::Connection(index)),
-        }
-    }
-
-    fn serve_flow(&mut self, index: usize) {
-        let now = self.now();
-        let Some(flow) = self.flows.get_mut(index) else { return };
-        flow.queued = false;
-        if flow.serve(&mut self.link, &mut self.datagram, now) {
-            self.enqueue(Queued::Flow(index));
-        } else if flow.readable {
-            self.stalled.push(Queued::Flow(index));
-        }
-    }
-
-    fn forget_connection(&mut self, index: usize) {
-        let mut connection = self.connections.remove(index);
-        self.connection_of.remove(&connection.key);
-        deregister(&self.poll, &mut connection.stream);
-    }
-
-    fn forget_flow(&mut self, index: usize) {
-        let flow = self.flows.remove(index);
-        self.flow_of.remove(&flow.key);
-        if let Via::Own(mut socket) = flow.via {
-            deregister(&self.poll, &mut socket);
         }
     }
 
@@ -311,9 +262,9 @@ impl Router {
             .connections
             .iter_mut()
             .filter_map(|(index, connection)| {
-                let limit = match (connection.is_over(), connection.is_closing()) {
+                let limit = match (connection.is_over(), connection.is_passing()) {
                     (true, _) => TIME_WAIT,
-                    (_, true) => IDLE_CLOSING,
+                    (_, true) => IDLE_PASSING,
                     _ => IDLE_CONNECTION,
                 };
                 idle(connection.active, limit).then_some(index)
@@ -413,200 +364,6 @@ impl Router {
             ICMP => self.echo(packet),
             _ => {}
         }
-    }
-
-    fn segment(&mut self, packet: &Packet<'_>) {
-        let Some(segment) = Segment::parse(packet.payload) else { return };
-        let key = tcp::Key { guest: (packet.from, segment.from), remote: (packet.to, segment.to) };
-        let now = self.now();
-        if let Some(&index) = self.connection_of.get(&key) {
-            let connection = &mut self.connections[index];
-            if segment.is_syn() && connection.is_over() {
-                self.forget_connection(index);
-            } else {
-                if connection.packet(packet, &segment, &mut self.link, now) {
-                    self.enqueue(Queued::Connection(index));
-                } else {
-                    self.forget_connection(index);
-                }
-                return;
-            }
-        }
-        let host = if segment.is_syn() && segment.from != 0 { host_of(key.remote, &self.spec) } else { None };
-        let opened = host.filter(|_| self.make_room()).map(TcpStream::connect);
-        match opened {
-            Some(Ok(stream)) => {
-                let sizing = self.sizing();
-                let connection = Connection::from_guest(key, stream, packet.bytes, sizing, now);
-                self.add_connection(connection);
-            }
-            Some(Err(e)) => {
-                tracing::debug!("{key:?}: {e}");
-                tcp::refuse(packet.bytes, &mut self.link);
-            }
-            None if is_outside(packet.to) || [GATEWAY, RESOLVER].contains(&packet.to) => {
-                tcp::refuse(packet.bytes, &mut self.link);
-            }
-            None => {}
-        }
-    }
-
-    fn sizing(&mut self) -> Sizing {
-        self.made += 1;
-        let buffer = if self.connections.len() < SPACIOUS { LARGE_BUFFER } else { SMALL_BUFFER };
-        Sizing { buffer, seed: self.seeds.hash_one(self.made) }
-    }
-
-    /// Whether there is room for one more connection, if need be by forgetting one that is over.
-    fn make_room(&mut self) -> bool {
-        if self.connections.len() < MAX_CONNECTIONS {
-            return true;
-        }
-        let over = self.connections.iter_mut().find_map(|(index, c)| c.is_over().then_some(index));
-        if let Some(index) = over {
-            self.forget_connection(index);
-        }
-        over.is_some()
-    }
-
-    fn add_connection(&mut self, connection: Connection) {
-        let key = connection.key;
-        let index = self.connections.insert(connection);
-        let interests = Interest::READABLE | Interest::WRITABLE;
-        let stream = &mut self.connections[index].stream;
-        if let Err(e) = self.poll.registry().register(stream, Tag::Connection(index).token(), interests) {
-            tracing::debug!("cannot watch a connection: {e}");
-            self.connections.remove(index);
-            return;
-        }
-        self.connection_of.insert(key, index);
-        self.enqueue(Queued::Connection(index));
-    }
-
-    fn accept(&mut self, listener: usize) {
-        while self.make_room() {
-            let (socket, guest) = &self.listeners.tcp[listener];
-            let guest = *guest;
-            let stream = match socket.accept() {
-                Ok((stream, _)) => stream,
-                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(e) => {
-                    tracing::debug!("cannot take a forwarded connection: {e}");
-                    return;
-                }
-            };
-            if let Err(e) = stream.set_nodelay(true) {
-                tracing::debug!("cannot set TCP_NODELAY: {e}");
-            }
-            let Some(key) = self.free_key(guest) else { return };
-            let (sizing, now) = (self.sizing(), self.now());
-            if let Some(connection) = Connection::from_host(key, stream, &mut self.link, sizing, now) {
-                self.add_connection(connection);
-            }
-        }
-    }
-
-    /// A key for a connection from the gateway to `guest`.
-    fn free_key(&mut self, guest: Endpoint) -> Option<tcp::Key> {
-        (FIRST_DYNAMIC_PORT..=u16::MAX).find_map(|_| {
-            let remote = (GATEWAY, self.next_port);
-            self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_DYNAMIC_PORT);
-            let key = tcp::Key { guest, remote };
-            (!self.connection_of.contains_key(&key)).then_some(key)
-        })
-    }
-
-    fn datagram(&mut self, key: flows::Key, packet: &Packet<'_>, payload: &[u8]) {
-        let now = self.now();
-        let index = match self.flow_of.get(&key) {
-            Some(&index) => index,
-            None => match self.open_flow(key, now) {
-                Some(Ok(index)) => index,
-                Some(Err(e)) if key.kind == Kind::Echo => {
-                    if !std::mem::replace(&mut self.told_of_ping, true) {
-                        tracing::warn!("the guest can ping the gateway only: no ping socket on this host: {e}");
-                    }
-                    return flows::unreachable(packet.bytes, Icmp::PROHIBITED, &mut self.link);
-                }
-                Some(Err(e)) => return tracing::debug!("{key:?}: {e}"),
-                None => return,
-            },
-        };
-        let flow = &mut self.flows[index];
-        flow.active = now;
-        flow.to_host(packet, payload, &self.listeners.udp, &mut self.link);
-    }
-
-    fn open_flow(&mut self, key: flows::Key, now: Instant) -> Option<std::io::Result<usize>> {
-        let to = if key.kind == Kind::Echo { (key.remote.0, 1) } else { key.remote };
-        let host = host_of(to, &self.spec)?;
-        Some(Flow::open(key.kind, host).and_then(|mut socket| {
-            self.make_room_for_flow();
-            let token = Tag::Flow(self.flows.vacant_key()).token();
-            self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
-            Ok(self.add_flow(Flow::new(key, Via::Own(socket), now)))
-        }))
-    }
-
-    fn add_flow(&mut self, flow: Flow) -> usize {
-        let key = flow.key;
-        let index = self.flows.insert(flow);
-        self.flow_of.insert(key, index);
-        index
-    }
-
-    /// The flow longest idle makes room.
-    fn make_room_for_flow(&mut self) {
-        if self.flows.len() >= MAX_FLOWS
-            && let Some((index, _)) = self.flows.iter().min_by_key(|(_, flow)| flow.active)
-        {
-            self.forget_flow(index);
-        }
-    }
-
-    fn echo(&mut self, packet: &Packet<'_>) {
-        let Some(icmp) = Icmp::parse(packet.payload).filter(|icmp| icmp.kind == Icmp::ECHO) else { return };
-        if [GATEWAY, RESOLVER].contains(&packet.to) {
-            let reply = Icmp { kind: Icmp::ECHO_REPLY, ..icmp }.bytes();
-            self.link.send_ip(packet.to, packet.from, ICMP, &reply);
-        } else if is_outside(packet.to) {
-            let key = flows::Key {
-                kind: Kind::Echo,
-                guest: (packet.from, wire::be16(&icmp.rest, 0)),
-                remote: (packet.to, 0),
-            };
-            self.datagram(key, packet, packet.payload);
-        }
-    }
-
-    /// Gives the guest what came to a forwarded UDP port.
-    fn serve_listener(&mut self, listener: usize) {
-        let now = self.now();
-        for _ in 0..FRAMES {
-            if !self.link.cable.has_room() {
-                return self.stalled.push(Queued::UdpListener(listener));
-            }
-            let (len, peer) = match self.listeners.udp[listener].recv_from(&mut self.datagram) {
-                Ok(received) => received,
-                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(e) => {
-                    tracing::debug!("forwarded datagram: {e}");
-                    continue;
-                }
-            };
-            let remote = match peer {
-                SocketAddr::V4(peer) if is_outside(*peer.ip()) => (*peer.ip(), peer.port()),
-                _ => (GATEWAY, peer.port()),
-            };
-            let key = flows::Key { kind: Kind::Udp, guest: self.listeners.udp_guests[listener], remote };
-            let index = self.flow_of.get(&key).copied().unwrap_or_else(|| {
-                self.make_room_for_flow();
-                self.add_flow(Flow::new(key, Via::Forward(listener, peer), now))
-            });
-            self.flows[index].active = now;
-            self.flows[index].to_guest(&self.datagram[..len], &mut self.link);
-        }
-        self.queue.push_back(Queued::UdpListener(listener));
     }
 }
 

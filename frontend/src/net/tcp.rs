@@ -147,9 +147,14 @@ impl Connection {
         Some(Self::new(key, stream, Stage::Open(Box::new(engine)), sizing, now))
     }
 
-    /// Whether one side is done, so that little is to be expected.
-    pub fn is_closing(&self) -> bool {
-        self.host_done || self.guest_done
+    /// Whether little is to be expected: it is not open yet, or one side is done.
+    pub fn is_passing(&mut self) -> bool {
+        self.host_done
+            || self.guest_done
+            || match &mut self.stage {
+                Stage::Open(engine) => matches!(engine.socket().state(), State::SynSent | State::SynReceived),
+                Stage::Connecting(_) => true,
+            }
     }
 
     /// Whether it only waits for stray packets.

@@ -83,7 +83,7 @@ fn interrupts_come_through(emulator: Emulator, gic: u32, name: &str) {
 
 /// The kernel takes its interrupts from a GICv2 when the machine has one.
 pub fn gicv2_delivers_interrupts(emulator: Emulator) {
-    interrupts_come_through(emulator, 2, "GICv2");
+    interrupts_come_through(emulator, 2, "GIC-0");
 }
 
 /// The kernel takes its interrupts from a GICv3 when the machine has one.

@@ -22,7 +22,7 @@ pub const DEFAULT: &str = "installer";
 struct Guest {
     name: &'static str,
     title: &'static str,
-    /// The kernel's command line.
+    /// The kernel's command line. The installer would also run on a serial console, were there one on it.
     cmdline: &'static str,
     /// RAM that it runs well in.
     memory: &'static str,
@@ -43,7 +43,7 @@ const GUESTS: &[Guest] = &[
     Guest {
         name: "installer",
         title: "Debian 12 graphical installer",
-        cmdline: "console=ttyAMA0 console=tty0 vga=788 --- quiet",
+        cmdline: "console=tty0 --- quiet",
         memory: "1G",
         make: Make::Installer,
     },

@@ -38,15 +38,18 @@ const FORMATS: [(u32, Order, bool); 8] = [
 
 impl Order {
     fn to_bgra(self, pixels: &mut [u8]) {
-        let convert: fn(u32) -> u32 = match self {
-            Self::Bgra => return,
-            Self::Rgba => |p| p & 0xff00_ff00 | p >> 16 & 0xff | (p & 0xff) << 16,
-            Self::Argb => u32::swap_bytes,
-            Self::Abgr => |p| p.rotate_right(8),
-        };
-        for pixel in pixels.as_chunks_mut::<PIXEL>().0 {
-            *pixel = convert(u32::from_le_bytes(*pixel)).to_le_bytes();
+        match self {
+            Self::Bgra => {}
+            Self::Rgba => each(pixels, |p| p & 0xff00_ff00 | (p & 0x00ff_00ff).rotate_left(16)),
+            Self::Argb => each(pixels, u32::swap_bytes),
+            Self::Abgr => each(pixels, |p| p.rotate_right(8)),
         }
+    }
+}
+
+fn each(pixels: &mut [u8], convert: impl Fn(u32) -> u32) {
+    for pixel in pixels.as_chunks_mut::<PIXEL>().0 {
+        *pixel = convert(u32::from_le_bytes(*pixel)).to_le_bytes();
     }
 }
 

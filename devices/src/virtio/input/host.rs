@@ -209,8 +209,14 @@ impl Pending {
         self.push(moves.map(|(code, by)| Event::new(EV_REL, code, by)).collect());
     }
 
-    /// A driver has come or gone.
+    /// A driver has come, unless it was here before (a restored one), or gone.
     pub(super) fn set_active(&mut self, active: bool) {
+        if !(active && self.active) {
+            self.start_anew(active);
+        }
+    }
+
+    fn start_anew(&mut self, active: bool) {
         self.active = active;
         self.frames.clear();
         self.waiting = 0;
@@ -274,7 +280,7 @@ impl Pending {
         if !doubtful_slots.iter().all(|&slot| slot < CONTACTS && self.kind.has(EV_ABS, ABS_MT_SLOT)) {
             return Err("doubtful_slots");
         }
-        self.set_active(active);
+        self.start_anew(active);
         self.waiting = waiting;
         self.frames = frames.into();
         self.stale_keys.extend(doubtful_keys);

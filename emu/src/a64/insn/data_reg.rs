@@ -357,7 +357,7 @@ crate::rows! {
         Ok(Flow::Next)
     }
 
-    smulh "100 11011010 rm:5 0 xxxxx rn:5 rd:5" "smulh {rd|x}, {rn|x}, {rm|x}"
+    smulh "100 11011010 rm:5 0 11111 rn:5 rd:5" "smulh {rd|x}, {rn|x}, {rm|x}"
     |b, rm, rn, rd| {
         let (n, m) = (b.x(rn), b.x(rm));
         let result = b.smulh64(n, m);
@@ -365,7 +365,7 @@ crate::rows! {
         Ok(Flow::Next)
     }
 
-    umulh "100 11011110 rm:5 0 xxxxx rn:5 rd:5" "umulh {rd|x}, {rn|x}, {rm|x}"
+    umulh "100 11011110 rm:5 0 11111 rn:5 rd:5" "umulh {rd|x}, {rn|x}, {rm|x}"
     |b, rm, rn, rd| {
         let (n, m) = (b.x(rn), b.x(rm));
         let result = b.umulh64(n, m);

@@ -40,25 +40,25 @@ crate::rows! {
         Ok(Flow::Next)
     }
 
-    stllr "size:2 001000 100 xxxxx 0 xxxxx rn:5 rt:5" "stllr{size|suffix} {rt|rsize}, [{rn|xsp}]"
+    stllr "size:2 001000 100 11111 0 11111 rn:5 rt:5" "stllr{size|suffix} {rt|rsize}, [{rn|xsp}]"
     |b, size, rn, rt| {
         store_release(b, size, rn, rt)?;
         Ok(Flow::Next)
     }
 
-    stlr "size:2 001000 100 xxxxx 1 xxxxx rn:5 rt:5" "stlr{size|suffix} {rt|rsize}, [{rn|xsp}]"
+    stlr "size:2 001000 100 11111 1 11111 rn:5 rt:5" "stlr{size|suffix} {rt|rsize}, [{rn|xsp}]"
     |b, size, rn, rt| {
         store_release(b, size, rn, rt)?;
         Ok(Flow::Next)
     }
 
-    ldlar "size:2 001000 110 xxxxx 0 xxxxx rn:5 rt:5" "ldlar{size|suffix} {rt|rsize}, [{rn|xsp}]"
+    ldlar "size:2 001000 110 11111 0 11111 rn:5 rt:5" "ldlar{size|suffix} {rt|rsize}, [{rn|xsp}]"
     |b, size, rn, rt| {
         load_acquire(b, size, rn, rt)?;
         Ok(Flow::Next)
     }
 
-    ldar "size:2 001000 110 xxxxx 1 xxxxx rn:5 rt:5" "ldar{size|suffix} {rt|rsize}, [{rn|xsp}]"
+    ldar "size:2 001000 110 11111 1 11111 rn:5 rt:5" "ldar{size|suffix} {rt|rsize}, [{rn|xsp}]"
     |b, size, rn, rt| {
         load_acquire(b, size, rn, rt)?;
         Ok(Flow::Next)

@@ -1,11 +1,13 @@
 //! The instructions, group by group as in DDI 0487, C4.1.
 
 pub mod branch;
+pub mod crypto;
 pub mod data_imm;
 pub mod data_reg;
 pub mod load_store;
 pub mod load_store_atomic;
 pub mod load_store_fp;
+pub mod simd;
 pub mod system;
 
 use super::table::Row;
@@ -19,4 +21,16 @@ pub static GROUPS: &[&[Row]] = &[
     load_store_atomic::ROWS,
     load_store_fp::ROWS,
     data_reg::ROWS,
+    crypto::ROWS,
+    simd::across::ROWS,
+    simd::copy::ROWS,
+    simd::element::ROWS,
+    simd::long::ROWS,
+    simd::misc::ROWS,
+    simd::modified_imm::ROWS,
+    simd::permute::ROWS,
+    simd::scalar::ROWS,
+    simd::shift::ROWS,
+    simd::structure::ROWS,
+    simd::three_same::ROWS,
 ];

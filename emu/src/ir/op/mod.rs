@@ -15,6 +15,8 @@ pub mod vec;
 pub use crypto::{CryptoOp, CryptoOps};
 pub use fp::{FpOp, FpOps};
 pub use int::{IntOp, IntOps};
+pub use vec::arith::{VecArithOp, VecArithOps};
+pub use vec::saturate::{VecSatOp, VecSatOps};
 pub use vec::{VecOp, VecOps};
 
 /// What kind of value: a general-purpose one of 64 bits, or a vector of 128.
@@ -49,8 +51,12 @@ pub struct OpRow {
 pub enum Op {
     /// On general-purpose values.
     Int(IntOp),
-    /// On vectors.
+    /// On vectors: moving, logic, permuting.
     Vec(VecOp),
+    /// On vectors: lane arithmetic.
+    VecArith(VecArithOp),
+    /// On vectors: saturating lane arithmetic.
+    VecSat(VecSatOp),
     /// Floating point.
     Fp(FpOp),
     /// Cryptography and checksums.
@@ -64,6 +70,8 @@ impl Op {
         match self {
             Self::Int(op) => &int::ROWS[op as usize],
             Self::Vec(op) => &vec::ROWS[op as usize],
+            Self::VecArith(op) => &vec::arith::ROWS[op as usize],
+            Self::VecSat(op) => &vec::saturate::ROWS[op as usize],
             Self::Fp(op) => &fp::ROWS[op as usize],
             Self::Crypto(op) => &crypto::ROWS[op as usize],
         }
@@ -117,13 +125,13 @@ macro_rules! ops {
         impl<T: $crate::ir::op::OpSink> $trait for T {}
     };
 
-    (@row $method:ident (env, $($a:ident : $k:ident),* $(; $imm:ident)?) $ret:ident $body:block) => {
+    (@row $method:ident ($env:ident, $($a:ident : $k:ident),* $(; $imm:ident)?) $ret:ident $body:block) => {
         $crate::ir::op::OpRow {
             name: stringify!($method),
             args: &[$($crate::ir::op::Kind::$k),*],
             result: $crate::ir::op::Kind::$ret,
             env: true,
-            eval: $crate::ops!(@eval (env $($a: $k),* ; $($imm)?) $ret $body),
+            eval: $crate::ops!(@eval ($env $($a: $k),* ; $($imm)?) $ret $body),
         }
     };
     (@row $method:ident ($($a:ident : $k:ident),* $(; $imm:ident)?) $ret:ident $body:block) => {
@@ -136,13 +144,13 @@ macro_rules! ops {
         }
     };
 
-    (@eval (env $($a:ident : $k:ident),* ; $($imm:ident)?) $ret:ident $body:block) => {{
+    (@eval ($env:ident $($a:ident : $k:ident),* ; $($imm:ident)?) $ret:ident $body:block) => {{
         #[allow(unused_variables, unused_mut, unused_assignments, clippy::unnecessary_cast)]
-        fn eval(env: &mut $crate::state::FpEnv, args: &[u128], imm: u64) -> u128 {
+        fn eval(fp: &mut $crate::state::FpEnv, args: &[u128], imm: u64) -> u128 {
             let mut next = args.iter().copied();
             $( let $a = $crate::ops!(@take $k next); )*
             $( let $imm = imm; )?
-            let value: $crate::ops!(@type $ret) = (|env: &mut $crate::state::FpEnv| $body)(env);
+            let value: $crate::ops!(@type $ret) = (|$env: &mut $crate::state::FpEnv| $body)(fp);
             value as u128
         }
         eval
@@ -164,7 +172,7 @@ macro_rules! ops {
     (@type I) => { u64 };
     (@type V) => { u128 };
 
-    (@method [$($doc:tt)*] $wrap:ident $group:ident $method:ident $variant:ident (env, $($a:ident : $k:ident),* $(; $imm:ident)?) $ret:ident $body:block) => {
+    (@method [$($doc:tt)*] $wrap:ident $group:ident $method:ident $variant:ident ($env:ident, $($a:ident : $k:ident),* $(; $imm:ident)?) $ret:ident $body:block) => {
         $crate::ops!{@method [$($doc)*] $wrap $group $method $variant ($($a : $k),* $(; $imm)?) $ret $body}
     };
     (@method [$($doc:tt)*] $wrap:ident $group:ident $method:ident $variant:ident ($($a:ident : $k:ident),* $(; $imm:ident)?) $ret:ident $body:block) => {

@@ -35,6 +35,8 @@ pub struct Card {
     mtu: usize,
     /// Neither makes nor checks TCP checksums, and lets the cable cut large segments.
     pub offload: bool,
+    /// The longest frame that came.
+    pub largest: usize,
     input: Box<[u8]>,
     output: Box<[u8]>,
 }
@@ -42,7 +44,7 @@ pub struct Card {
 impl Card {
     pub fn new(port: UserPort, mtu: u16) -> Self {
         let frame = || vec![0; MAX_FRAME].into_boxed_slice();
-        Self { port, mtu: mtu.into(), offload: false, input: frame(), output: frame() }
+        Self { port, mtu: mtu.into(), offload: false, largest: 0, input: frame(), output: frame() }
     }
 
     /// Waits for a frame that `wanted` takes something of.
@@ -85,6 +87,7 @@ impl Device for Card {
 
     fn receive(&mut self, _: smoltcp::time::Instant) -> Option<(Rx<'_>, Tx<'_>)> {
         let len = self.port.receive(&mut self.input)?;
+        self.largest = self.largest.max(len);
         Some((Rx(&self.input[..len]), Tx(&mut self.port, &mut self.output)))
     }
 

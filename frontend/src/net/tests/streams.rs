@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use devices::virtio::net::Offload;
 use smoltcp::socket::tcp::State;
 
 use super::super::addresses::GATEWAY;
 use super::super::{NetError, UserNet, UserSpec};
-use super::guest::{Guest, network};
+use super::guest::{Card, Guest, network, offloading};
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
@@ -32,6 +33,25 @@ fn ten_megabytes_come_back_from_an_echo_server_after_the_guests_half_close() {
     let mut guest = Guest::with("user");
     let handle = guest.connect((GATEWAY, port));
     assert!(guest.exchange(handle, &data) == data);
+    host.join().unwrap();
+}
+
+#[test]
+fn large_segments_without_checksums_carry_the_same_bytes() {
+    let (port, host) = server(|mut stream| {
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        stream.write_all(&all).unwrap();
+    });
+    let flags = Offload::new();
+    flags.set(true, true);
+    let mut card = Card::new(offloading("user", 1500, Some(flags)).port, 1500);
+    card.offload = true;
+    let mut guest = Guest::with_card(card);
+    let handle = guest.connect((GATEWAY, port));
+    let data = pattern(10 << 20);
+    assert!(guest.exchange(handle, &data) == data);
+    assert!(guest.card.largest > 1514, "only small segments came");
     host.join().unwrap();
 }
 

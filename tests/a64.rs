@@ -1,0 +1,202 @@
+//! The instruction set: vectors from QEMU, and random cases on QEMU and on our engines.
+//!
+//! `HANDSET_FUZZ` is the number of random cases, `HANDSET_FUZZ_SEED` their seed, `HANDSET_FUZZ_ROWS` the beginning of
+//! the names of rows or groups to take. `HANDSET_BLESS` names a group (or `all`) whose vectors are made anew. Without
+//! `qemu-aarch64` only the vectors are checked.
+
+use std::fs;
+use std::path::Path;
+
+use emu::a64::{Row, decode, rows};
+use handset_tests::a64::vectors::{head, line, parse, reduce};
+use handset_tests::a64::{
+    BRK, Case, Engine, FPCR_MASK, FPSR_MASK, Generator, Interpreter, Model, PAGE, Qemu, Random, Signal, State, culprit,
+    difference, testable,
+};
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("the variable is a number"))
+}
+
+fn selected(row: &Row) -> bool {
+    let prefix = std::env::var("HANDSET_FUZZ_ROWS").unwrap_or_default();
+    row.name.starts_with(&prefix) || row.group.starts_with(&prefix)
+}
+
+/// The judge, if it is installed.
+fn judge() -> Option<Qemu> {
+    match Qemu::start() {
+        Ok(qemu) => Some(qemu),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: qemu-aarch64 is not installed");
+            None
+        }
+        Err(error) => panic!("qemu-aarch64 does not start: {error}"),
+    }
+}
+
+#[test]
+fn the_agent_gives_back_the_state_that_it_was_given() {
+    let Some(mut qemu) = judge() else { return };
+    let mut random = Random(1);
+    for model in [Model::A76, Model::Max] {
+        for _ in 0..10 {
+            let mut state = State::default();
+            state.x.fill_with(|| random.next());
+            state.v.fill_with(|| u128::from(random.next()) << 64 | u128::from(random.next()));
+            state.nzcv = random.below(16) as u32;
+            state.fpcr = random.next() as u32 & FPCR_MASK;
+            state.fpsr = random.next() as u32 & FPSR_MASK;
+            let buffer = (0..PAGE).map(|_| random.next() as u8).collect();
+            let case = Case { model, words: Vec::new(), state, buffer };
+            let outcome = qemu.run(&case);
+            assert_eq!(outcome.signal, Signal::Trap);
+            assert_eq!(outcome.state, case.state);
+            assert_eq!(outcome.buffer, case.buffer);
+            assert_eq!(difference(&outcome, &Interpreter.run(&case)), None);
+        }
+    }
+}
+
+#[test]
+fn random_cases_do_what_they_do_on_qemu() {
+    let Some(mut qemu) = judge() else { return };
+    let mut generator = Generator::new(number("HANDSET_FUZZ_SEED", 1), selected);
+    let (mut failures, count) = (Vec::new(), number("HANDSET_FUZZ", 4000));
+    for n in 0..count {
+        let case = generator.case(if n % 2 == 0 { 1 } else { 12 });
+        if let Some(text) = culprit(&mut qemu, &mut Interpreter, &case) {
+            failures.push(text);
+            if failures.len() == 8 {
+                break;
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Whether a random word may be tried: not SVC and HLT, which would leave the program, nor system instructions.
+fn harmless(word: u32) -> bool {
+    let exception = word >> 24 == 0xd4;
+    let system = word >> 22 == 0x354;
+    // SIMD and floating point are judged row by row.
+    let simd = word >> 25 & 7 == 7 || word & 0x0e00_0000 == 0x0c00_0000 && word >> 29 & 1 == 0 && word >> 31 == 0;
+    !exception && !system && !simd
+}
+
+#[test]
+fn random_words_are_undefined_where_qemu_says() {
+    let Some(mut qemu) = judge() else { return };
+    let mut generator = Generator::new(2, |_| true);
+    let mut failures = Vec::new();
+    for _ in 0..number("HANDSET_FUZZ", 4000) * 2 {
+        let mut case = generator.case(1);
+        let word = generator.random.next() as u32;
+        let beyond = decode(word).is_some_and(|row| !testable(row) || Model::of(row.name) == Model::Max);
+        if !harmless(word) || beyond {
+            continue;
+        }
+        (case.model, case.words) = (Model::A76, vec![word]);
+        // A store to the code would be another test.
+        case.state.x[19] = generator.random.next();
+        if let Some(text) = culprit(&mut qemu, &mut Interpreter, &case) {
+            failures.push(text);
+            if failures.len() == 8 {
+                break;
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The groups of testable rows, in the order of the table.
+fn groups() -> Vec<&'static str> {
+    let mut groups: Vec<_> = rows().filter(|row| testable(row)).map(|row| row.group).collect();
+    groups.dedup();
+    groups
+}
+
+/// Cases per row in a file of vectors.
+const PER_ROW: usize = 6;
+
+fn bless(group: &str) -> String {
+    let mut qemu = judge().expect("vectors are made with qemu-aarch64");
+    let mut text = head(group);
+    for row in rows().filter(|row| row.group == group && testable(row)) {
+        text.push_str(&format!("\n# {}\n", row.name));
+        let mut generator = Generator::new(u64::from(row.pattern.value), |_| true);
+        let (mut kept, mut undefined) = (0, 0);
+        for _ in 0..200 {
+            let case = reduce(&mut Interpreter, &generator.single(row));
+            let outcome = qemu.run(&case);
+            // One undefined encoding and one fault of a row will do.
+            if outcome.signal != Signal::Trap {
+                undefined += 1;
+                if undefined > 1 {
+                    continue;
+                }
+            }
+            text.push_str(&line(&case, &outcome));
+            text.push('\n');
+            kept += 1;
+            if kept == PER_ROW {
+                break;
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn vectors_hold_on_the_interpreter() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("a64");
+    if let Ok(wanted) = std::env::var("HANDSET_BLESS") {
+        for group in groups().into_iter().filter(|&group| wanted == "all" || wanted == group) {
+            fs::write(folder.join(format!("{group}.ins")), bless(group)).expect("vectors can be written");
+        }
+    }
+    let mut files: Vec<_> =
+        fs::read_dir(&folder).expect("there are vectors").map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for file in files {
+        let mut count = 0;
+        for (n, text) in fs::read_to_string(&file).expect("vectors can be read").lines().enumerate() {
+            let place = || format!("{}:{}: {text}", file.display(), n + 1);
+            let parsed = parse(text).unwrap_or_else(|error| panic!("{}: {error}", place()));
+            let Some((case, expected)) = parsed else { continue };
+            if let Some(difference) = difference(&expected, &Interpreter.run(&case)) {
+                panic!("{}\n{difference}", place());
+            }
+            count += 1;
+        }
+        assert!(count > 0, "{} has no vectors", file.display());
+    }
+}
+
+#[test]
+fn a_wrong_outcome_is_noticed() {
+    struct Broken;
+    impl Engine for Broken {
+        fn run(&mut self, case: &Case) -> handset_tests::a64::Outcome {
+            let mut outcome = Interpreter.run(case);
+            outcome.state.x[3] ^= 1;
+            outcome
+        }
+    }
+    let case = Generator::new(1, |row| row.name == "add_reg").case(4);
+    let text = culprit(&mut Interpreter, &mut Broken, &case).expect("they differ");
+    assert!(text.contains("add_reg") && text.contains("x3"), "{text}");
+}
+
+#[test]
+fn every_word_decodes_without_panic() {
+    // All of the opcode bits, with few values of the register fields; in release, every word.
+    let step = if cfg!(debug_assertions) { 0x3ff } else { 1 };
+    let mut allocated = 0u32;
+    for word in (0..=u32::MAX).step_by(step) {
+        allocated += u32::from(decode(word).is_some());
+    }
+    assert!(allocated > 0);
+    assert_eq!(decode(BRK).map(|row| row.name), Some("brk"));
+}

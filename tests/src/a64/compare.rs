@@ -1,0 +1,88 @@
+//! Comparing outcomes, and finding the instruction to blame.
+
+use std::fmt::Write;
+
+use emu::a64::{asm::disassemble, decode};
+
+use super::{BUFFER, CODE, Case, Engine, Interpreter, Outcome, PAGE, Signal};
+
+/// How far from the page's ends a faulting access may have written some of its bytes, which the manual allows.
+const PARTIAL: usize = 64;
+
+/// What differs between the expected outcome of a case and another, in words; nothing when they agree.
+#[must_use]
+pub fn difference(expected: &Outcome, actual: &Outcome) -> Option<String> {
+    let mut text = String::new();
+    let mut differ = |what: &str, e: &dyn std::fmt::Debug, a: &dyn std::fmt::Debug| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {what}: expected {e:#x?}, got {a:#x?}");
+    };
+    let (e, a) = (&expected.state, &actual.state);
+    if expected.signal != actual.signal {
+        differ("signal", &expected.signal, &actual.signal);
+    }
+    if expected.pc != actual.pc {
+        differ("pc", &expected.pc, &actual.pc);
+    }
+    for n in 0..32 {
+        if e.x[n] != a.x[n] {
+            differ(&format!("x{n}"), &e.x[n], &a.x[n]);
+        }
+    }
+    for n in 0..32 {
+        if e.v[n] != a.v[n] {
+            differ(&format!("v{n}"), &e.v[n], &a.v[n]);
+        }
+    }
+    for (what, e, a) in [("nzcv", e.nzcv, a.nzcv), ("fpcr", e.fpcr, a.fpcr), ("fpsr", e.fpsr, a.fpsr)] {
+        if e != a {
+            differ(what, &e, &a);
+        }
+    }
+    let range = if expected.signal == Signal::Fault { PARTIAL..PAGE - PARTIAL } else { 0..PAGE };
+    for at in range.step_by(8) {
+        let (e, a) = (&expected.buffer[at..at + 8], &actual.buffer[at..at + 8]);
+        if e != a {
+            differ(&format!("memory at 0x{:x}", BUFFER + at as u64), &e, &a);
+        }
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// The disassembly of a case.
+fn listing(case: &Case) -> String {
+    let mut text = String::new();
+    for (n, &word) in case.words.iter().enumerate() {
+        let pc = CODE + 4 * n as u64;
+        let row = decode(word).map_or("unallocated", |row| row.name);
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {pc:x}: {word:08x}  {}  ({row}, {:?})", disassemble(word, pc), case.model);
+    }
+    text
+}
+
+/// Runs a case on both engines. When they differ, what a reader needs to see why: the one instruction to blame if it
+/// can be found, else the whole case; its inputs, and what came out.
+pub fn culprit(judge: &mut dyn Engine, suspect: &mut dyn Engine, case: &Case) -> Option<String> {
+    let whole = difference(&judge.run(case), &suspect.run(case))?;
+    for step in Interpreter.split(case) {
+        let expected = judge.run(&step);
+        if let Some(text) = difference(&expected, &suspect.run(&step)) {
+            return Some(format!("{}{text}with\n{}", listing(&step), inputs(&step)));
+        }
+    }
+    Some(format!("{}{whole}with\n{}", listing(case), inputs(case)))
+}
+
+fn inputs(case: &Case) -> String {
+    let s = &case.state;
+    let mut text = format!("  nzcv {:04b} fpcr {:08x} fpsr {:08x}\n", s.nzcv, s.fpcr, s.fpsr);
+    for (n, x) in s.x.iter().enumerate() {
+        // Writing to a string does not fail.
+        let _ = write!(text, "  x{n:<2} {x:016x}{}", if n % 4 == 3 { "\n" } else { "" });
+    }
+    for (n, v) in s.v.iter().enumerate() {
+        let _ = write!(text, "  v{n:<2} {v:032x}{}", if n % 2 == 1 { "\n" } else { "" });
+    }
+    text
+}

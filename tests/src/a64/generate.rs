@@ -1,0 +1,244 @@
+//! Random cases from the instruction table.
+//!
+//! Fields of a row's pattern are random, but for those that must make sense: bases of accesses point into the
+//! buffer, displacements and indices are small, branches lead forward. X19 holds a code address, X20–X23 indices,
+//! X24–X27 and SP bases; other instructions of a longer case do not write them.
+
+use emu::a64::{Field, Row, decode, rows};
+
+use super::{BUFFER, CODE, Case, FPCR_MASK, FPSR_MASK, MAX_WORDS, Model, PAGE, State};
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+#[derive(Debug, Clone)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// 64 random bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    /// Below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+
+    /// A value for a general register: often near the ends of a range.
+    fn integer(&mut self) -> u64 {
+        let near = self.pick(&[0u64, 1 << 7, 1 << 8, 1 << 15, 1 << 16, 1 << 31, 1 << 32, 1 << 63]);
+        match self.below(8) {
+            0..3 => self.next(),
+            3 => self.next() >> self.below(64),
+            4 => (self.next() as i64 >> self.below(64)) as u64,
+            5 => u64::from(self.next() as u32),
+            _ => near.wrapping_add(self.below(5)).wrapping_sub(2),
+        }
+    }
+
+    /// A value for a vector register: random bits, or lanes of notable floating-point numbers.
+    fn vector(&mut self) -> u128 {
+        // Zero, least and greatest subnormal, least normal, near one, greatest, infinity, quiet and signalling NaN.
+        const HALF: [u64; 12] = [0, 1, 0x3ff, 0x400, 0x401, 0x3c00, 0x3bff, 0x3e00, 0x7bff, 0x7c00, 0x7e01, 0x7d01];
+        const SINGLE: [u64; 14] = [
+            0,
+            1,
+            0x7f_ffff,
+            0x80_0000,
+            0x80_0001,
+            0x3f80_0000,
+            0x3f7f_ffff,
+            0x3fc0_0000,
+            0x4b00_0001,
+            0x4f00_0000,
+            0x7f7f_ffff,
+            0x7f80_0000,
+            0x7fc0_0001,
+            0x7fa0_0001,
+        ];
+        const DOUBLE: [u64; 14] = [
+            0,
+            1,
+            0xf_ffff_ffff_ffff,
+            0x10 << 48,
+            (0x10 << 48) + 1,
+            0x3ff0 << 48,
+            0x3fef_ffff_ffff_ffff,
+            0x3ff8 << 48,
+            0x4330_0000_0000_0001,
+            0x43e0 << 48,
+            0x7fef_ffff_ffff_ffff,
+            0x7ff0 << 48,
+            (0x7ff8 << 48) + 1,
+            (0x7ff4 << 48) + 1,
+        ];
+        let whole = u128::from(self.next()) << 64 | u128::from(self.next());
+        let (bits, table): (u32, &[u64]) = match self.below(7) {
+            0 | 1 => return whole,
+            2 => return u128::from(self.integer()) << 64 | u128::from(self.integer()),
+            3 => (16, &HALF),
+            4 => (32, &SINGLE),
+            _ => (64, &DOUBLE),
+        };
+        // Some lanes stay random: a random exponent makes another sum than a notable one.
+        (0..128 / bits).fold(whole, |v, lane| {
+            if self.below(4) == 0 {
+                return v;
+            }
+            let value = self.pick(table) | self.below(2) << (bits - 1);
+            let mask = (u128::MAX >> (128 - bits)) << (bits * lane);
+            v & !mask | u128::from(value) << (bits * lane)
+        })
+    }
+}
+
+/// Whether a row can be run by a user program and judged by its state afterwards.
+#[must_use]
+pub fn testable(row: &Row) -> bool {
+    // Calls out of the program, semihosting, waiting, and what depends on the system.
+    const NOT: [&str; 11] = ["svc", "hvc", "smc", "hlt", "eret", "wfi", "wfe", "msr", "mrs", "msr_imm", "sys"];
+    !NOT.contains(&row.name)
+}
+
+const CODE_POINTER: u32 = 19;
+const INDICES: std::ops::Range<u32> = 20..24;
+const BASES: std::ops::Range<u32> = 24..28;
+
+/// Makes random cases.
+#[derive(Debug)]
+pub struct Generator {
+    /// Where the randomness comes from.
+    pub random: Random,
+    rows: Vec<&'static Row>,
+}
+
+impl Generator {
+    /// Of the rows that are testable and that `filter` takes.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn new(seed: u64, filter: impl Fn(&Row) -> bool) -> Self {
+        let rows: Vec<_> = rows().filter(|row| testable(row) && filter(row)).collect();
+        assert!(!rows.is_empty(), "no row is selected");
+        Self { random: Random(seed), rows }
+    }
+
+    /// A case of up to `max` instructions.
+    pub fn case(&mut self, max: usize) -> Case {
+        let first = self.random.pick(&self.rows);
+        let len = 1 + self.random.below(max.min(MAX_WORDS) as u64) as usize;
+        let mut case = self.of_row(first, len);
+        while case.words.len() < len {
+            let row = self.random.pick(&self.rows);
+            if Model::of(row.name) == case.model || case.model == Model::Max {
+                let word = self.word(row, case.words.len());
+                if len - case.words.len() >= 2 && row.name.starts_with("stx") {
+                    case.words.push(exclusive_load(word));
+                }
+                case.words.push(word);
+            }
+        }
+        case
+    }
+
+    /// A case of one instruction, of that row.
+    pub fn single(&mut self, row: &'static Row) -> Case {
+        self.of_row(row, 1)
+    }
+
+    fn of_row(&mut self, row: &'static Row, len: usize) -> Case {
+        let word = self.word(row, 0);
+        let mut buffer = vec![0; PAGE];
+        for chunk in buffer.chunks_mut(8) {
+            chunk.copy_from_slice(&self.random.integer().to_le_bytes());
+        }
+        Case { model: Model::of(row.name), words: vec![word], state: self.state(len), buffer }
+    }
+
+    fn state(&mut self, len: usize) -> State {
+        let r = &mut self.random;
+        let mut x = [0; 32];
+        let mut v = [0; 32];
+        x.fill_with(|| r.integer());
+        v.fill_with(|| r.vector());
+        x[CODE_POINTER as usize] = CODE + 4 * (len as u64 + r.below(1 + (MAX_WORDS - len) as u64));
+        for n in INDICES {
+            x[n as usize] = (r.below(128) as i64 - 64) as u64;
+        }
+        for n in BASES {
+            let fine = r.pick(&[1, 4, 16, 16]);
+            let tag = if r.below(8) == 0 { r.next() << 56 } else { 0 };
+            x[n as usize] = (BUFFER + PAGE as u64 / 2 - 256 + r.below(512) / fine * fine) | tag;
+        }
+        x[31] = BUFFER + PAGE as u64 / 2 - 256 + r.below(32) * 16;
+        let fpcr = if r.below(2) == 0 { 0 } else { r.next() as u32 & FPCR_MASK };
+        let fpsr = if r.below(2) == 0 { 0 } else { r.next() as u32 & FPSR_MASK };
+        State { x, v, nzcv: r.below(16) as u32, fpcr, fpsr }
+    }
+
+    /// An instruction of a row, to stand as number `at`.
+    fn word(&mut self, row: &'static Row, at: usize) -> u32 {
+        let r = &mut self.random;
+        let word = loop {
+            let word = r.next() as u32 & !row.pattern.mask | row.pattern.value;
+            if decode(word).is_some_and(|found| std::ptr::eq(found, row)) {
+                break word;
+            }
+        };
+        // Loads and stores have bits 27 and 25 so; of those, literal loads have no base.
+        let access = word & 0x0a00_0000 == 0x0800_0000;
+        let literal = word & 0x3b00_0000 == 0x1800_0000;
+        let simd = access && word & 1 << 26 != 0;
+        let branch = row.group == "branch";
+        let forward = 1 + r.below((MAX_WORDS - at) as u64) as u32;
+        let mut word = word;
+        let mut set = |name: &str, f: &mut dyn FnMut(&mut Random, u32, Field) -> u32| {
+            if let Some(field) = row.pattern.find(name) {
+                let mask = (u32::MAX >> (32 - field.width)) << field.low;
+                let value = f(r, field.of(word), field) << field.low & mask;
+                word = word & !mask | value;
+            }
+        };
+        // X18 is the first of a pair with X19.
+        let away = |n: u32| if (CODE_POINTER - 1..BASES.end).contains(&n) { n & 15 } else { n };
+        for name in ["rd", "rt", "rt2", "rs"] {
+            let vector = simd && name != "rs";
+            set(name, &mut |_, n, _| if vector { n } else { away(n) });
+        }
+        if row.name == "casp" {
+            for name in ["rs", "rt"] {
+                // Odd registers are undefined, which one in eight cases is to show.
+                set(name, &mut |r, n, _| if r.below(8) == 0 { n } else { n & !1 });
+            }
+        }
+        if access && !literal {
+            set("rn", &mut |r, _, _| r.pick(&[24, 25, 26, 27, 31]));
+            set("imm12", &mut |r, n, _| n & if r.below(16) == 0 { 0xfff } else { 0x3f });
+        }
+        if access {
+            set("rm", &mut |r, n, _| if r.below(8) == 0 { n } else { INDICES.start + n % 4 });
+        }
+        if literal {
+            set("imm19", &mut |r, n, _| n & if r.below(16) == 0 { !0 } else { 0xf });
+        }
+        if branch {
+            for name in ["imm26", "imm19", "imm14"] {
+                set(name, &mut |_, _, _| forward);
+            }
+            set("rn", &mut |_, _, _| CODE_POINTER);
+        }
+        word
+    }
+}
+
+/// The load-exclusive of the same size and base as a store-exclusive, into low registers, which are no base.
+fn exclusive_load(store: u32) -> u32 {
+    (store | 1 << 22) & !(0x10 << 10 | 0x10)
+}
