@@ -90,6 +90,7 @@ impl Core {
             Special::Fpsr => u64::from(s.fp.fpsr),
             Special::SpEl0 => s.sp[0],
             Special::Mpidr => 1 << 31 | self.id as u64,
+            Special::Pfr0 => self.model.pfr0 | u64::from(self.wiring.gic.is_some()) << 24,
             // IDC set, DIC clear, 64-byte lines, 16-word granules (D17.2.34).
             Special::Ctr => 1 << 31 | 1 << 28 | 4 << 24 | 4 << 20 | 4 << 16 | 3 << 14 | 4,
             Special::CntVct | Special::CntPct => self.count(),

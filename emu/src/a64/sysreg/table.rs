@@ -22,6 +22,8 @@ pub enum Special {
     Fpsr,
     SpEl0,
     Mpidr,
+    /// The model's, with the GIC's CPU interface where the board has one.
+    Pfr0,
     Ctr,
     CntVct,
     CntPct,
@@ -116,7 +118,7 @@ sysregs! {
     "MIDR_EL1" 3 0 0 0 0 E1 NO Id(|m| m.midr);
     "MPIDR_EL1" 3 0 0 0 5 E1 NO What::Special(S::Mpidr);
     "REVIDR_EL1" 3 0 0 0 6 E1 NO Id(|_| 0);
-    "ID_AA64PFR0_EL1" 3 0 0 4 0 E1 NO Id(|m| m.pfr0);
+    "ID_AA64PFR0_EL1" 3 0 0 4 0 E1 NO What::Special(S::Pfr0);
     "ID_AA64PFR1_EL1" 3 0 0 4 1 E1 NO Id(|m| m.pfr1);
     "ID_AA64DFR0_EL1" 3 0 0 5 0 E1 NO Id(|m| m.dfr0);
     "ID_AA64ISAR0_EL1" 3 0 0 6 0 E1 NO Id(|m| m.isar0);
