@@ -28,6 +28,10 @@ mod window;
 
 use anyhow::Result;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use cli::{Command, Refusal, Run};
 use phone::Phone;
@@ -58,10 +62,16 @@ fn fail(line: &str, status: u8) -> ! {
     std::process::exit(status.into())
 }
 
-/// Log lines go to standard error; `HANDSET_LOG` is error, warn, info, debug, trace or off.
+/// Log lines go to standard error; `HANDSET_LOG` is error, warn, info, debug, trace or off. Libraries say only their
+/// errors, unless they are asked for more.
 fn log() {
-    let level = std::env::var("HANDSET_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::WARN);
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    let asked: Option<LevelFilter> = std::env::var("HANDSET_LOG").ok().and_then(|level| level.parse().ok());
+    let level = asked.unwrap_or(LevelFilter::WARN);
+    let libraries = if level > LevelFilter::WARN { level } else { level.min(LevelFilter::ERROR) };
+    let filter = Targets::new().with_target("handset", level).with_default(libraries);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false);
+    let lines = lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
 
 fn perform(run: &Run) -> Result<u8> {

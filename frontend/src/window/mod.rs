@@ -220,7 +220,7 @@ impl App {
         let rate = f64::from(self.meter.frames) / wall;
         self.meter = Meter { at: now, cpu, frames: 0 };
         let title = if self.hands.power.was_asked() {
-            format!("{} – asked to power off; close again to force", self.title)
+            format!("Asked to power off; close again to force – {}", self.title)
         } else {
             format!("{} – Handset – {percent:.0} % CPU, {rate:.0} fps", self.title)
         };
