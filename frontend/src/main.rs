@@ -1,89 +1,101 @@
-//! Handset's command line.
-#[allow(dead_code, reason = "the command line takes no drives yet")]
+//! Handset's command line: what a person touches.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | `cli` | options, and complaints about them |
+//! | `guest`, `phone` | what to boot, and the machine it is booted on |
+//! | `session`, `power`, `signals`, `undo` | a run from start to end, however it ends |
+//! | `screen`, `screenshot`, `window`, `headless` | what the phone shows, and to whom |
+//! | `disk`, `net`, `serial`, `host` | what the host gives to devices |
+//! | `stats` | what was counted |
+
+mod cli;
 mod disk;
-#[allow(dead_code, unused_imports, reason = "nothing starts a machine yet")]
+mod guest;
+mod headless;
+mod host;
 mod net;
+mod phone;
+mod power;
+mod screen;
+mod screenshot;
+mod serial;
+mod session;
+mod signals;
+mod stats;
+mod undo;
+mod window;
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use anyhow::Result;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use clap::Parser;
-use devices::bus::{ByteSink, WallClock};
-use emu::cpu::{Engine, Verdict};
-use emu::machine::{Boot, Config, Gic, Host, Machine, Source};
+use cli::{Command, Refusal, Run};
+use phone::Phone;
+use power::Power;
+use session::Session;
 
-#[derive(Parser)]
-enum Cli {
-    /// Boots a guest.
-    Run {
-        #[arg(long)]
-        kernel: PathBuf,
-        #[arg(long)]
-        initrd: Option<PathBuf>,
-        #[arg(long, default_value = "")]
-        append: String,
-        #[arg(long, default_value_t = 1)]
-        smp: usize,
-        #[arg(long)]
-        headless: bool,
-        #[arg(long)]
-        serial: Option<String>,
-        #[arg(long, default_value_t = 3)]
-        gic: u8,
-    },
-}
+/// The status for a wrong command line.
+const USAGE: u8 = 2;
 
-struct Stdout;
-impl ByteSink for Stdout {
-    fn put(&mut self, bytes: &[u8]) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
-    }
-}
-
-struct Wall;
-impl WallClock for Wall {
-    fn unix_seconds(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
-    }
-}
-
-fn main() -> anyhow::Result<()> {
-    let interp = std::env::var_os("INTERP").is_some();
-    let Cli::Run { kernel, initrd, append, smp, gic, .. } = Cli::parse();
-    let config = Config {
-        smp,
-        memory: 1 << 30,
-        gic: if gic == 2 { Gic::V2 } else { Gic::V3 },
-        cpu: "handset".into(),
-        engine: if interp { Engine::Interpreter } else { Engine::Jit },
-        boot: Boot::Kernel { image: Source::File(kernel), initrd: initrd.map(Source::File), append },
-        dtb: None,
-    };
-    let host = Host {
-        serial: Box::new(Stdout),
-        wall: Box::new(Wall),
-        entropy: Box::new(|b| b.fill(42)),
-        screen: None,
-        virtio: Vec::new(),
-    };
-    let mut machine = Machine::new(config, host).unwrap_or_else(|e| {
-        eprintln!("handset: {e}");
-        std::process::exit(1)
+fn main() {
+    let command = cli::parse(std::env::args_os()).unwrap_or_else(|refusal| match refusal {
+        Refusal::Print(text) => text.exit(),
+        Refusal::Complain(line) => fail(&line, USAGE),
     });
-    let handle = machine.handle();
-    std::thread::spawn(move || {
-        let mut byte = [0; 256];
-        while let Ok(n) = std::io::Read::read(&mut std::io::stdin(), &mut byte)
-            && n > 0
-        {
-            handle.serial.send(&byte[..n]);
+    undo::on_panic();
+    log();
+    let Command::Run(run) = command;
+    match perform(&run) {
+        Ok(status) => undo::exit(status),
+        Err(error) => fail(&format!("{error:#}"), 1),
+    }
+}
+
+/// Says why, in one line, and ends.
+fn fail(line: &str, status: u8) -> ! {
+    undo::all();
+    eprintln!("handset: {}", line.replace('\n', " "));
+    std::process::exit(status.into())
+}
+
+/// Log lines go to standard error; `HANDSET_LOG` is error, warn, info, debug, trace or off. Libraries say only their
+/// errors, unless they are asked for more.
+fn log() {
+    let asked: Option<LevelFilter> = std::env::var("HANDSET_LOG").ok().and_then(|level| level.parse().ok());
+    let level = asked.unwrap_or(LevelFilter::WARN);
+    let libraries = if level > LevelFilter::WARN { level } else { level.min(LevelFilter::ERROR) };
+    let filter = Targets::new().with_target("handset", level).with_default(libraries);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false);
+    let lines = lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+}
+
+fn perform(run: &Run) -> Result<u8> {
+    let place = if run.headless { None } else { Some(window::open()?) };
+    screenshot::check(&run.screenshots)?;
+    let Phone { title, machine, serial, display, screen, touch, keyboard } = phone::build(run)?;
+    let power = Power::new(machine.handle());
+    let session = Session {
+        machine,
+        serial,
+        display,
+        screen: screen.clone(),
+        screenshots: run.screenshots.clone(),
+        power: power.clone(),
+    };
+    let outcome = match place {
+        None => headless::run(session)?,
+        Some(place) => {
+            let hands = window::Hands { touch, keyboard, power };
+            window::run(place, &title, screen, hands, session)?
         }
-    });
-    let verdict = machine.run();
-    if let Some(stats) = machine.translator_stats() {
-        eprint!("{stats}");
+    };
+    if run.stats {
+        outcome.report();
     }
-    std::process::exit(i32::from(verdict != Verdict::PowerOff));
+    Ok(outcome.status)
 }

@@ -6,10 +6,12 @@ mod clock;
 mod fdt;
 mod poller;
 mod serial;
+mod stats;
 
 pub use boot::{Boot, BootError, Source};
 pub use clock::GuestClock;
 pub use serial::SerialInput;
+pub use stats::Stats;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -21,7 +23,7 @@ use devices::virtio::VirtioDevice;
 
 use crate::a64::sysreg::{CpuModel, ID_MODELS};
 use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict};
-use crate::jit::{self, Cache, Stats};
+use crate::jit::{self, Cache};
 use poller::Poller;
 
 /// What interrupt controller a board has.
@@ -194,12 +196,6 @@ impl Machine {
             serial: self.board.serial.clone(),
             clock: Arc::clone(&self.clock),
         }
-    }
-
-    /// The translator's counters, when it is used.
-    #[must_use]
-    pub fn translator_stats(&self) -> Option<&Stats> {
-        self.cache.as_ref().map(|cache| &cache.stats)
     }
 
     /// Runs until the guest powers off or the host ends it; resets on the way are carried out.

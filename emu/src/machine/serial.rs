@@ -19,6 +19,12 @@ impl SerialInput {
         self.pending.lock().expect("nobody panics with the queue's lock").extend(bytes);
         self.waker.wake();
     }
+
+    /// How many bytes wait for the guest.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pending.lock().expect("nobody panics with the queue's lock").len()
+    }
 }
 
 /// Moves pending bytes into the FIFO when it has room.

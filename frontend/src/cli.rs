@@ -1,0 +1,330 @@
+//! The command line: `handset run` and its options, and every complaint about them in one line.
+//!
+//! Left out: what the files that it names hold; that is found out when the phone is built.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser, Subcommand};
+use emu::cpu::Engine;
+use emu::machine::Gic;
+
+use crate::disk::DriveSpec;
+use crate::net::{NetSpec, UserSpec};
+use crate::serial::Target;
+
+const EXAMPLES: &str = "\
+Examples:
+  handset run                          the built-in demo: paint with the mouse, Ctrl-drag is a pinch
+  handset run --guest installer        a guest that `cargo xtask run` has fetched
+  handset run --kernel Image --initrd initrd.gz --append console=ttyAMA0 --headless
+                                       a kernel with its serial console in this terminal (Ctrl-A x quits)
+  handset run --bios QEMU_EFI.fd --drive file=disk.qcow2,format=qcow2 --smp 4 --memory 2G
+  handset run --guest installer --net user,hostfwd=tcp:127.0.0.1:2222-:22
+  handset run --headless --screenshot-at 5=demo.png
+
+Exit status: 0 when the guest powered off or the user closed it, 1 on failure, 2 for a wrong command line,
+128 + N when signal N ended it.";
+
+/// What executes, by its name on the command line; the first is the default.
+const ENGINES: &[(&str, Engine)] = &[("jit", Engine::Jit), ("interp", Engine::Interpreter)];
+
+#[derive(Debug, Parser)]
+#[command(name = "handset", version, about = "Handset runs ARM64 phones", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Boot a guest in a window, or headless
+    #[command(after_help = EXAMPLES)]
+    Run(Box<Run>),
+}
+
+/// `handset run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Boot this arm64 kernel Image, raw or gzip
+    #[arg(long, value_name = "F", group = "boot")]
+    pub kernel: Option<PathBuf>,
+    /// The kernel's initial RAM disk
+    #[arg(long, value_name = "F", requires = "kernel", conflicts_with_all = ["bios", "guest"])]
+    pub initrd: Option<PathBuf>,
+    /// The kernel's command line; added to that of a --guest
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
+    pub append: Option<String>,
+    /// Start this firmware from flash
+    #[arg(long, value_name = "F", group = "boot")]
+    pub bios: Option<PathBuf>,
+    /// Boot a guest that was fetched into the cache; its disk forgets what was written when the phone ends
+    #[arg(long, value_name = "NAME", group = "boot")]
+    pub guest: Option<String>,
+    /// A device tree to use instead of the generated one
+    #[arg(long, value_name = "F")]
+    pub dtb: Option<PathBuf>,
+    /// A disk (repeatable; Linux calls the last one vda)
+    #[arg(long = "drive", value_name = "file=F,format=raw|qcow2[,readonly][,snapshot]")]
+    pub drives: Vec<DriveSpec>,
+    /// The network: user-mode NAT with port forwards, or none
+    #[arg(long, value_name = "user[,hostfwd=tcp:127.0.0.1:P-:P]|none", default_value = "user")]
+    pub net: NetSpec,
+    /// CPUs, 1 to 8
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = cpus)]
+    pub smp: usize,
+    /// RAM, such as 512M or 2G; a plain number is MiB [default: what the guest wants, or 1G]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub memory: Option<u64>,
+    /// The CPU model
+    #[arg(long, value_name = "NAME", default_value = "handset")]
+    pub cpu: String,
+    /// The version of the interrupt controller
+    #[arg(long, value_name = "2|3", default_value = "3", value_parser = gic)]
+    pub gic: Gic,
+    /// The screen's size in pixels
+    #[arg(long, value_name = "WxH", default_value = "720x1280", value_parser = size)]
+    pub display: (u32, u32),
+    /// Where the serial port leads [default: stdio if headless, else none]
+    #[arg(long, value_name = "stdio|file:F|unix:F|pty|none")]
+    pub serial: Option<Target>,
+    /// Open no window
+    #[arg(long)]
+    pub headless: bool,
+    /// Write what the screen shows after so many seconds as a PNG (repeatable)
+    #[arg(long = "screenshot-at", value_name = "SECONDS=F.png")]
+    pub screenshots: Vec<Screenshot>,
+    /// What executes the guest's instructions
+    #[arg(long, value_name = "ENGINE", default_value = ENGINES[0].0, value_parser = engine)]
+    pub accel: Engine,
+    /// Print counters at the end
+    #[arg(long)]
+    pub stats: bool,
+}
+
+/// One `--screenshot-at`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Screenshot {
+    /// After the start.
+    pub seconds: f64,
+    /// The PNG.
+    pub file: PathBuf,
+}
+
+impl FromStr for Screenshot {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "write SECONDS=FILE.png".to_owned();
+        let (seconds, file) = text.split_once('=').ok_or_else(wrong)?;
+        let seconds: f64 = seconds.parse().map_err(|_| wrong())?;
+        if !(0.0..=1e9).contains(&seconds) || file.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self { seconds, file: file.into() })
+    }
+}
+
+fn cpus(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| (1..=8).contains(n)).ok_or_else(|| "a phone has 1 to 8 CPUs".into())
+}
+
+/// A size of RAM: a number with M or G, or of MiB.
+pub fn memory(text: &str) -> Result<u64, String> {
+    let (number, shift) = match text.as_bytes().last() {
+        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
+        _ => (text, 20),
+    };
+    let number: Option<u64> = number.parse().ok();
+    let bytes = number.and_then(|n| n.checked_mul(1 << shift)).filter(|&bytes| bytes > 0);
+    bytes.ok_or_else(|| "not a size; write a number with M or G, such as 512M or 2G".into())
+}
+
+fn gic(text: &str) -> Result<Gic, String> {
+    match text {
+        "2" => Ok(Gic::V2),
+        "3" => Ok(Gic::V3),
+        _ => Err("there are versions 2 and 3".into()),
+    }
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let side = |text: &str| text.parse().ok().filter(|n| (16..=16384).contains(n));
+    let sides = text.split_once(['x', 'X']).and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    sides.ok_or_else(|| "not a size; write WIDTHxHEIGHT, 16 to 16384 pixels each".into())
+}
+
+fn engine(text: &str) -> Result<Engine, String> {
+    let found = ENGINES.iter().find(|(name, _)| *name == text);
+    let names = || ENGINES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    found.map(|(_, engine)| *engine).ok_or_else(|| format!("there is no such engine; there are: {}", names()))
+}
+
+impl Run {
+    /// What the options ask of the network; none for no card.
+    pub fn user_net(&self) -> Option<&UserSpec> {
+        match &self.net {
+            NetSpec::None => None,
+            NetSpec::User(spec) => Some(spec),
+        }
+    }
+}
+
+/// Why there is no command: help or a version to print, or one line of complaint.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Print this.
+    Print(clap::Error),
+    /// Say this, without a full stop.
+    Complain(String),
+}
+
+/// Reads the command line.
+pub fn parse<I>(arguments: I) -> Result<Command, Refusal>
+where
+    I: IntoIterator<Item = std::ffi::OsString>,
+{
+    let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Refusal::Print(error)
+        }
+        _ => Refusal::Complain(complaint(&error)),
+    })?;
+    let Command::Run(run) = &cli.command;
+    if run.append.is_some() && run.kernel.is_none() && run.guest.is_none() {
+        return Err(Refusal::Complain("--append: needs a kernel to tell it to (add --kernel or --guest)".into()));
+    }
+    Ok(cli.command)
+}
+
+/// Clap's complaint as `WHAT: WHY (way out)`.
+fn complaint(error: &clap::Error) -> String {
+    let words = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    };
+    // `--smp <N>` and the like, without their values.
+    let options = |text: String| {
+        let names = text.split(", ").map(|option| option.split([' ', '=']).next().unwrap_or_default().to_owned());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let option = words(ContextKind::InvalidArg).map_or_else(|| "the command line".to_owned(), options);
+    let value = words(ContextKind::InvalidValue).unwrap_or_default();
+    let suggestion = words(ContextKind::SuggestedArg).or_else(|| words(ContextKind::SuggestedSubcommand));
+    let way_out =
+        suggestion.map_or_else(|| "see `handset run --help`".to_owned(), |like| format!("there is {}", options(like)));
+    match error.kind() {
+        ErrorKind::ValueValidation => {
+            let why = std::error::Error::source(error).map_or_else(|| "is not valid".to_owned(), ToString::to_string);
+            // Some values' own errors name the option already.
+            if why.starts_with("--") { why } else { format!("{option} {value}: {why}") }
+        }
+        ErrorKind::InvalidValue => format!("{option}: needs a value ({way_out})"),
+        ErrorKind::UnknownArgument if option.starts_with('-') => {
+            format!("{option}: there is no such option ({way_out})")
+        }
+        ErrorKind::UnknownArgument => format!("{option}: is not expected here ({way_out})"),
+        ErrorKind::InvalidSubcommand => {
+            let name = words(ContextKind::InvalidSubcommand).unwrap_or_default();
+            format!("{name}: there is no such command (there is `handset run`)")
+        }
+        ErrorKind::ArgumentConflict => match words(ContextKind::PriorArg).map(options) {
+            Some(other) if other == option => format!("{option}: is given twice"),
+            Some(other) => format!("{option}: does not go together with {other}"),
+            None => format!("{option}: does not go together with the other options"),
+        },
+        ErrorKind::MissingRequiredArgument => format!("{option} is missing ({way_out})"),
+        ErrorKind::MissingSubcommand => format!("no command: {way_out}"),
+        _ => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.strip_prefix("error: ").unwrap_or(line).to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(options: &str) -> Result<Run, String> {
+        let words = ["handset", "run"].into_iter().chain(options.split_whitespace());
+        match parse(words.map(Into::into)) {
+            Ok(Command::Run(run)) => Ok(*run),
+            Err(Refusal::Complain(line)) => Err(line),
+            Err(Refusal::Print(error)) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn the_issues_options_are_all_taken() {
+        let run = run("--kernel Image --initrd i --dtb d --drive file=a,format=raw,readonly \
+                       --drive file=b,format=qcow2,snapshot --net user,hostfwd=tcp:127.0.0.1:5655-:5555 --smp 4 \
+                       --memory 2G --cpu handset --gic 2 --display 1080x2400 --serial unix:/tmp/s --headless \
+                       --screenshot-at 1.5=a.png --screenshot-at 3=b=c.png --accel interp --stats")
+        .unwrap();
+        assert_eq!((run.smp, run.memory, run.gic, run.display), (4, Some(2 << 30), Gic::V2, (1080, 2400)));
+        assert_eq!(run.serial, Some(Target::Unix("/tmp/s".into())));
+        assert_eq!(run.drives.len(), 2);
+        assert!(run.drives[0].read_only && run.drives[1].snapshot);
+        assert_eq!(run.user_net().unwrap().forwards.len(), 1);
+        assert_eq!(run.screenshots[1], Screenshot { seconds: 3.0, file: "b=c.png".into() });
+    }
+
+    #[test]
+    fn nothing_given_is_a_phone() {
+        let run = run("").unwrap();
+        assert_eq!((run.smp, run.memory, run.gic, run.display), (1, None, Gic::V3, (720, 1280)));
+        assert_eq!((run.serial.is_none(), run.headless), (true, false));
+        assert!(run.user_net().is_some());
+    }
+
+    #[test]
+    fn a_kernels_command_line_may_begin_with_hyphens() {
+        let words = ["handset", "run", "--kernel", "i", "--append", "--- quiet"];
+        let Ok(Command::Run(run)) = parse(words.map(Into::into)) else { panic!() };
+        assert_eq!(run.append.as_deref(), Some("--- quiet"));
+    }
+
+    #[test]
+    fn sizes_of_memory_have_units() {
+        assert_eq!(memory("512M"), Ok(512 << 20));
+        assert_eq!(memory("4096"), Ok(4 << 30));
+        for wrong in ["", "G", "0", "1.5G", "-1", "1T", "99999999999999G", "2é"] {
+            assert!(memory(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_complaint_is_one_line_that_names_the_option() {
+        let table = [
+            ("--smp 9", "--smp 9: a phone has 1 to 8 CPUs"),
+            ("--memory lots", "--memory lots: not a size; write a number with M or G, such as 512M or 2G"),
+            ("--gic 4", "--gic 4: there are versions 2 and 3"),
+            ("--display 720", "--display 720: not a size; write WIDTHxHEIGHT, 16 to 16384 pixels each"),
+            ("--serial tcp:1", "--serial tcp:1: stdio, file:F, unix:F, pty and none are known"),
+            ("--drive file=a", "--drive file=a: format=raw or format=qcow2 is missing; it is not guessed"),
+            ("--net tap", "--net tap: only \"user\" and \"none\" are known"),
+            ("--screenshot-at soon=a.png", "--screenshot-at soon=a.png: write SECONDS=FILE.png"),
+            ("--accel kvm", "--accel kvm: there is no such engine; there are: "),
+            ("--kernel a --bios b", "--kernel: does not go together with --bios"),
+            ("--kernel a --kernel b", "--kernel: is given twice"),
+            ("--initrd a", "--kernel is missing (see `handset run --help`)"),
+            ("--append quiet", "--append: needs a kernel to tell it to (add --kernel or --guest)"),
+            ("--smp", "--smp: needs a value (see `handset run --help`)"),
+            ("--headles", "--headles: there is no such option (there is --headless)"),
+            ("--frobnicate", "--frobnicate: there is no such option (see `handset run --help`)"),
+            ("disk.img", "disk.img: is not expected here (see `handset run --help`)"),
+        ];
+        for (options, line) in table {
+            let said = run(options).unwrap_err();
+            assert!(said.starts_with(line) && !said.contains('\n'), "{options}: {said}");
+        }
+        let Err(Refusal::Complain(line)) = parse(["handset", "walk"].map(Into::into)) else { panic!() };
+        assert_eq!(line, "walk: there is no such command (there is `handset run`)");
+    }
+}

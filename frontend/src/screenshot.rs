@@ -1,0 +1,169 @@
+//! `--screenshot-at`: what a phone's screen shows, as PNG files.
+//!
+//! A file is written beside its place and renamed into it, so it is there whole or not at all.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use crate::cli::Screenshot;
+use crate::screen::Screen;
+
+/// What a screen shows now: width, height, and bytes R, G, B. A dark screen is black, in the size given.
+fn picture(screen: &Screen, dark: (u32, u32)) -> (u32, u32, Vec<u8>) {
+    screen.look(0, 0, |view| {
+        let (width, height) = view.size.unwrap_or(dark);
+        let mut bgra = vec![0; width as usize * height as usize * 4];
+        view.paint(&mut bgra);
+        let rgb = bgra.as_chunks().0.iter().flat_map(|&[b, g, r, _]| [r, g, b]).collect();
+        (width, height, rgb)
+    })
+}
+
+/// Writes what a screen shows now.
+///
+/// # Errors
+/// One line that names the file.
+pub fn write(screen: &Screen, dark: (u32, u32), file: &Path) -> Result<()> {
+    let (width, height, rgb) = picture(screen, dark);
+    let wrong = || format!("{}: the screenshot cannot be written", file.display());
+    let place = parent(file);
+    let write = || -> io::Result<()> {
+        let mut new = tempfile::Builder::new().prefix(".handset-").suffix(".png").tempfile_in(place)?;
+        let mut buffer = BufWriter::new(new.as_file_mut());
+        PngEncoder::new(&mut buffer)
+            .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
+            .map_err(io::Error::other)?;
+        buffer.flush()?;
+        drop(buffer);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        new.as_file().set_permissions(mode)?;
+        new.persist(file)?;
+        Ok(())
+    };
+    write().with_context(wrong)
+}
+
+fn parent(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Says now, before anything runs, what could not be written later.
+///
+/// # Errors
+/// One line that names the option.
+pub fn check(screenshots: &[Screenshot]) -> Result<()> {
+    for Screenshot { seconds, file } in screenshots {
+        let option = format!("--screenshot-at {seconds}={}", file.display());
+        if file.is_dir() {
+            bail!("{option}: is a folder (name a file)");
+        }
+        let folder = parent(file);
+        let writable = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK);
+        writable.map_err(|why| anyhow::anyhow!("{option}: {} is no folder to write to: {why}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Screenshots that are yet to be taken, by a thread of their own.
+#[derive(Debug)]
+pub struct Album {
+    end: Sender<()>,
+    thread: JoinHandle<Vec<Screenshot>>,
+}
+
+impl Album {
+    /// Starts to count the seconds.
+    pub fn start(mut shots: Vec<Screenshot>, screen: Screen, dark: (u32, u32)) -> io::Result<Self> {
+        shots.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        let started = Instant::now();
+        let (end, ended) = mpsc::channel();
+        let take = move || {
+            let mut missed = vec![];
+            for shot in shots {
+                let left = Duration::from_secs_f64(shot.seconds).saturating_sub(started.elapsed());
+                if missed.is_empty() && ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                    if let Err(why) = write(&screen, dark, &shot.file) {
+                        eprintln!("handset: {why:#}");
+                        missed.push(shot);
+                    }
+                } else {
+                    eprintln!(
+                        "handset: --screenshot-at {}={}: the phone ended before",
+                        shot.seconds,
+                        shot.file.display()
+                    );
+                    missed.push(shot);
+                }
+            }
+            missed
+        };
+        let thread = thread::Builder::new().name("screenshots".into()).spawn(take)?;
+        Ok(Self { end, thread })
+    }
+
+    /// The phone has ended: whether all screenshots were taken.
+    pub fn finish(self) -> bool {
+        drop(self.end);
+        self.thread.join().is_ok_and(|missed| missed.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use devices::bus::{Frame, Rect};
+
+    use super::*;
+    use crate::screen::Source;
+
+    #[test]
+    fn a_screenshot_is_a_png_of_what_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.png");
+        let screen = Screen::new(1);
+        let bgrx = [[10, 20, 30, 0], [40, 50, 60, 0]].concat();
+        let frame = Frame { width: 2, height: 1, stride: 8, bgrx: &bgrx };
+        screen.sink(Source::Gpu).present(0, frame, Rect { x: 0, y: 0, width: 2, height: 1 });
+        write(&screen, (9, 9), &file).unwrap();
+        let decoded = image::open(&file).unwrap().into_rgb8();
+        assert_eq!((decoded.dimensions(), decoded.into_raw()), ((2, 1), vec![30, 20, 10, 60, 50, 40]));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_dark_screen_is_black() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.png");
+        write(&Screen::new(1), (9, 5), &file).unwrap();
+        let decoded = image::open(&file).unwrap().into_rgb8();
+        assert_eq!(decoded.dimensions(), (9, 5));
+        assert!(decoded.into_raw().iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_at_once() {
+        let shot = |file: &str| [Screenshot { seconds: 1.0, file: file.into() }];
+        let line = check(&shot("/nowhere/at/all.png")).unwrap_err().to_string();
+        assert!(line.starts_with("--screenshot-at 1=/nowhere/at/all.png: /nowhere/at is no folder"), "{line}");
+        assert!(check(&shot("/")).is_err());
+    }
+
+    #[test]
+    fn a_phone_that_ends_first_misses_its_screenshots() {
+        let folder = tempfile::tempdir().unwrap();
+        let shot = |seconds: f64, name: &str| Screenshot { seconds, file: folder.path().join(name) };
+        let shots = vec![shot(1e6, "late.png"), shot(0.0, "early.png")];
+        let album = Album::start(shots, Screen::new(1), (9, 9)).unwrap();
+        while !folder.path().join("early.png").exists() {
+            thread::yield_now();
+        }
+        assert!(!album.finish());
+        assert!(!folder.path().join("late.png").exists());
+    }
+}
