@@ -6,7 +6,6 @@
 use super::simd_fp::{
     binary_with, complex_fused, element, fused_with, halves, lane_binary_with, lane_fused_with, sized, words,
 };
-use crate::ir::op::vec::pack;
 
 crate::rows! {
     fmla_element "0 q 0 01111 1 sz l m rm:4 0001 h 0 rn:5 rd:5"
@@ -83,7 +82,7 @@ crate::rows! {
         };
         let s = sized(b, q, size)?;
         let pair = b.v(m << 4 | rm);
-        let pair = b.v_dup_lane(pair, pack(2 * s.e, u64::from(index)));
+        let pair = s.repeat(b, pair, 2 * s.e, index);
         complex_fused(b, s, rd, rn, pair, rot)
      }
 }
