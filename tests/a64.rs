@@ -1,8 +1,8 @@
 //! The instruction set: vectors from QEMU, and random cases on QEMU and on our engines.
 //!
-//! `HANDSET_FUZZ` is the number of random cases, `HANDSET_FUZZ_SEED` their seed, `HANDSET_FUZZ_ROWS` the beginning of
-//! the names of rows or groups to take. `HANDSET_BLESS` names a group (or `all`) whose vectors are made anew. Without
-//! `qemu-aarch64` only the vectors are checked.
+//! `HANDSET_FUZZ` is the number of random cases, `HANDSET_FUZZ_SEED` their seed, `HANDSET_FUZZ_ROWS` the beginnings of
+//! the names of rows or groups to take, comma-separated. `HANDSET_BLESS` names a group (or `all`) whose vectors are
+//! made anew. Without `qemu-aarch64` only the vectors are checked.
 
 use std::fs;
 use std::path::Path;
@@ -23,8 +23,8 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 fn selected(row: &Row) -> bool {
-    let prefix = std::env::var("HANDSET_FUZZ_ROWS").unwrap_or_default();
-    row.name.starts_with(&prefix) || row.group.starts_with(&prefix)
+    let prefixes = std::env::var("HANDSET_FUZZ_ROWS").unwrap_or_default();
+    prefixes.split(',').any(|prefix| row.name.starts_with(prefix) || row.group.starts_with(prefix))
 }
 
 /// The judge, if it is installed.
@@ -239,7 +239,9 @@ fn every_row_lifts_and_disassembles() {
                 assert!(inst.args().all(|arg| usize::from(arg.0) < n), "{row:?} uses a value before it is made");
             }
             let text = disassemble(word, CODE);
-            assert!(!text.contains(['{', '}', '|']), "{text}");
+            // Braces are for lists of vector registers only.
+            let lists = text.replace("{v", "").matches('{').count();
+            assert!(lists == 0 && !text.contains('|'), "{text}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Taking exceptions to EL1 and returning from them (DDI 0487, D1.10 and D1.11).
 
-use super::Core;
+use super::{Core, SCTLR_SPAN, debug};
 use crate::ir::{Exception, Return};
+use crate::mmu::walk;
 use crate::state::{CpuState, El, Flags};
 
 /// Offset of an asynchronous exception's vector.
@@ -12,8 +13,6 @@ pub(super) enum Interrupt {
     /// FIQ.
     Fiq = 0x100,
 }
-
-const SCTLR_SPAN: u64 = 1 << 23;
 
 /// Enters EL1 at a vector.
 fn enter(s: &mut CpuState, return_to: u64, kind: u64) {
@@ -30,7 +29,7 @@ fn enter(s: &mut CpuState, return_to: u64, kind: u64) {
     s.pstate.uao = false;
     s.pstate.ss = false;
     s.pstate.il = false;
-    s.pc = s.sys.vbar.wrapping_add(base + kind);
+    s.pc = walk::strip_tag(&s.sys, s.sys.vbar.wrapping_add(base + kind));
 }
 
 /// Takes an interrupt.
@@ -44,16 +43,21 @@ impl Core {
     pub(super) fn take(&mut self, s: &mut CpuState, exception: Exception) {
         const HVC: u8 = 0x16;
         const SMC: u8 = 0x17;
+        // Without EL3, SMC is undefined (C6.2 SMC).
+        let exception = if exception.ec == SMC { Exception::UNDEFINED } else { exception };
         let return_to = match exception.ret {
             Return::This => s.pc,
-            Return::Next => s.pc.wrapping_add(4),
+            Return::Next => {
+                // A call is an instruction done.
+                self.after(s, 0);
+                s.pc.wrapping_add(4)
+            }
         };
         if exception.ec == HVC {
             s.pc = return_to;
             self.psci(s);
             return;
         }
-        debug_assert_ne!(exception.ec, SMC, "SMC is undefined without EL3");
         let lower = s.pstate.el == El::El0;
         // Aborts, breakpoints, steps and watchpoints have a class of their own for the same level.
         let has_own_class = matches!(exception.ec, 0x20 | 0x24 | 0x30 | 0x32 | 0x34);
@@ -71,14 +75,15 @@ impl Core {
         self.monitor = None;
         self.event = true;
         let (el, spsel) = (El::from_bits(spsr as u32 >> 2 & 3), spsr & 1 != 0);
-        s.pc = s.sys.elr;
+        s.pc = walk::strip_tag(&s.sys, s.sys.elr);
         s.flags = Flags::from_nzcv(spsr as u32 >> 28);
+        let legal = spsr & 0x12 == 0 && matches!((el, spsel), (El::El0, false) | (El::El1, _));
+        s.pstate.ss = debug::return_ss(s, spsr, if legal { el } else { s.pstate.el });
+        self.stepped = None;
         s.pstate.daif = (spsr >> 6 & 15) as u8;
         s.pstate.pan = spsr >> 22 & 1 != 0;
         s.pstate.uao = spsr >> 23 & 1 != 0;
         s.pstate.il = spsr >> 20 & 1 != 0;
-        s.pstate.ss = spsr >> 21 & 1 != 0 && s.sys.mdscr & 1 != 0;
-        let legal = spsr & 0x12 == 0 && matches!((el, spsel), (El::El0, false) | (El::El1, _));
         if legal {
             s.switch_stack(el, spsel);
         } else {

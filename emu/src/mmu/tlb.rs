@@ -84,8 +84,8 @@ pub struct Memory {
 pub struct Tables {
     memory: Box<Memory>,
     asid: Option<u16>,
-    /// Slots that hold entries of one ASID only.
-    private: Vec<u16>,
+    /// Slots that may hold entries of one ASID only, a bit each.
+    private: [u64; ENTRIES / 64],
     /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages.
     large: u64,
     /// Some code page holds for one ASID only.
@@ -107,7 +107,7 @@ impl Tables {
         Self {
             memory,
             asid: None,
-            private: Vec::new(),
+            private: [0; ENTRIES / 64],
             large: 0,
             private_code: false,
             last_use: 0,
@@ -128,8 +128,7 @@ impl Tables {
     }
 
     /// The code page at `va` has this identity.
-    pub fn set_code(&mut self, va: u64, id: u32, global: bool) {
-        self.private_code |= !global;
+    pub fn set_code(&mut self, va: u64, id: u32) {
         if self.memory.code[slot(va)] != id {
             self.forget_jumps(va);
             self.memory.code[slot(va)] = id;
@@ -170,21 +169,24 @@ impl Tables {
             *entry = Entry::invalid(slot);
         }
         self.forget_code();
-        self.private.clear();
+        self.private.fill(0);
         self.large = 0;
     }
 
     /// Drops what holds for one ASID only. Code pages are dropped whole: EL1 runs none but global ones, as a rule.
     fn flush_private(&mut self) {
         self.generation += 1;
-        if self.private_code {
+        if std::mem::take(&mut self.private_code) {
             self.forget_code();
-            self.private_code = false;
         }
-        for slot in std::mem::take(&mut self.private) {
-            let slot = usize::from(slot);
-            if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
-                self.memory.entries[slot] = Entry::invalid(slot);
+        for (word, bits) in self.private.iter_mut().enumerate() {
+            let mut bits = std::mem::take(bits);
+            while bits != 0 {
+                let slot = 64 * word + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
+                    self.memory.entries[slot] = Entry::invalid(slot);
+                }
             }
         }
     }
@@ -199,11 +201,12 @@ impl Tables {
         if leaf.global {
             entry.page |= Entry::GLOBAL;
         } else {
-            self.private.push(slot as u16);
+            self.private[slot / 64] |= 1 << (slot % 64);
         }
         if leaf.shift > 12 {
             entry.page |= Entry::LARGE;
-            self.large |= region_bit(va);
+            // What is larger than a region has pieces in others, too.
+            self.large |= if leaf.shift > 21 { u64::MAX } else { region_bit(va) };
         }
         match ram {
             Some(addend) => {
@@ -396,5 +399,14 @@ mod tests {
         c.tables(el1).insert(0x20_2000, &leaf(0x4000_2000, true, 21), Some(0), true, true);
         c.invalidate(TlbOp::PageAll(0x20_0000));
         assert!(!hits(c.tables(el1), 0x20_1000) && !hits(c.tables(el1), 0x20_2000));
+    }
+
+    #[test]
+    fn invalidating_a_gibibyte_drops_pieces_in_other_regions() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        c.tables(el1).insert(0x4040_1000, &leaf(0x4040_1000, true, 30), Some(0), true, true);
+        c.invalidate(TlbOp::PageAll(0x4000_0000));
+        assert!(!hits(c.tables(el1), 0x4040_1000));
     }
 }

@@ -19,8 +19,8 @@ pub(super) const CASE: usize = STATE + 4 * (MAX_WORDS + 1) + PAGE;
 pub(super) const OUTCOME: usize = 16 + STATE + PAGE;
 
 const PROGRAM: u64 = 0x1010_0000;
-// Not at the sum of two addresses that a case knows.
-const INPUT: u64 = 0x5800_0000;
+// Where no 32-bit value points, nor the sum of two addresses that a case knows.
+const INPUT: u64 = 0x17_5800_0000;
 const OUTPUT: u64 = INPUT + 0x2000;
 const STACK: u64 = INPUT + 0x1_0000;
 const STACK_BYTES: u64 = 0x1_0000;

@@ -246,6 +246,7 @@ impl Generator {
         let simd = access && word & 1 << 26 != 0;
         let branch = row.group == "branch";
         let forward = 1 + r.below((MAX_WORDS - at) as u64) as u32;
+        let to_stack = word & 31 == 31 && row.group.starts_with("data");
         let mut word = word;
         let mut set = |name: &str, f: &mut dyn FnMut(&mut Random, u32, Field) -> u32| {
             if let Some(field) = row.pattern.find(name) {
@@ -259,6 +260,10 @@ impl Generator {
         for name in ["rd", "rt", "rt2", "rs"] {
             let vector = simd && name != "rs";
             set(name, &mut |_, n, _| if vector { n } else { away(n) });
+        }
+        if to_stack {
+            // The stack pointer does not become a code address.
+            set("rn", &mut |_, n, _| if n == CODE_POINTER { 31 } else { n });
         }
         if row.name == "casp" {
             for name in ["rs", "rt"] {

@@ -1,0 +1,5 @@
+//! Boards: the memory map as a picture.
+
+mod phone;
+
+pub use phone::{Board, FLASH_BANK, RAM_BASE};

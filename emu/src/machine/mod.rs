@@ -1,0 +1,260 @@
+//! A whole machine: vCPUs, memory and devices on a board, booted and run.
+
+pub mod boards;
+mod boot;
+mod clock;
+mod fdt;
+mod poller;
+mod serial;
+
+pub use boot::{Boot, BootError, Source};
+pub use clock::GuestClock;
+pub use serial::SerialInput;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use devices::bus::{ByteSink, FrameSink, GuestRam, RamError, Waker, WallClock};
+use devices::gpio::pl061::Pl061;
+use devices::virtio::VirtioDevice;
+
+use crate::a64::sysreg::{CpuModel, ID_MODELS};
+use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict};
+use crate::jit::{self, Cache, Stats};
+use poller::Poller;
+
+/// What interrupt controller a board has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gic {
+    /// GICv2.
+    V2,
+    /// GICv3.
+    V3,
+}
+
+/// Makes one virtio device; it is given the waker by which it asks to be polled.
+pub type VirtioMaker = Box<dyn FnOnce(Waker) -> Box<dyn VirtioDevice>>;
+
+/// A source of random bytes: fills the buffer.
+pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;
+
+/// What the host gives a machine.
+pub struct Host {
+    /// Where the UART's bytes go.
+    pub serial: Box<dyn ByteSink>,
+    /// The time of day.
+    pub wall: Box<dyn WallClock>,
+    /// Fills a buffer with random bytes.
+    pub entropy: Entropy,
+    /// The screen of firmware (ramfb); scanout 0.
+    pub screen: Option<Box<dyn FrameSink>>,
+    /// Virtio devices in the order of the command line: the first is in the topmost slot.
+    pub virtio: Vec<VirtioMaker>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Host with {} virtio devices", self.virtio.len())
+    }
+}
+
+/// What machine to build.
+#[derive(Debug)]
+pub struct Config {
+    /// vCPUs, 1 to 8.
+    pub smp: usize,
+    /// RAM in bytes.
+    pub memory: u64,
+    /// Interrupt controller.
+    pub gic: Gic,
+    /// CPU model, by name.
+    pub cpu: String,
+    /// What executes.
+    pub engine: Engine,
+    /// What to boot.
+    pub boot: Boot,
+    /// A device tree to use instead of the generated one.
+    pub dtb: Option<PathBuf>,
+}
+
+/// Why a machine cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// A boot file.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// Guest memory.
+    #[error("--memory: {0}")]
+    Ram(#[from] RamError),
+    /// vCPU count.
+    #[error("--smp {0}: a machine has 1 to 8 CPUs")]
+    Smp(usize),
+    /// CPU model.
+    #[error("--cpu {name}: there is no such model; there are: {known}")]
+    Cpu {
+        /// Asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// The host cannot run translated code.
+    #[error("--accel jit: {0} (--accel interp runs anywhere, slowly)")]
+    Jit(String),
+    /// Too many devices.
+    #[error("{0} virtio devices do not fit the board's 32 slots")]
+    Slots(usize),
+}
+
+/// A machine, ready to run.
+pub struct Machine {
+    board: boards::Board,
+    boot: boot::Loaded,
+    vcpus: Vec<Vcpu>,
+    shared: Arc<Shared>,
+    alarm: Arc<Alarm>,
+    clock: Arc<GuestClock>,
+    poller: Arc<Poller>,
+    cache: Option<Arc<Cache>>,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine").field("vcpus", &self.vcpus.len()).finish_non_exhaustive()
+    }
+}
+
+/// The host's hands on a running machine.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+    gpio: Arc<Mutex<Pl061>>,
+    /// Bytes into the UART.
+    pub serial: SerialInput,
+    /// Guest time.
+    pub clock: Arc<GuestClock>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+impl Handle {
+    /// Ends the machine at once.
+    pub fn quit(&self) {
+        self.shared.decide(Verdict::Quit);
+    }
+
+    /// Presses or releases the power key.
+    pub fn power_key(&self, down: bool) {
+        self.gpio.lock().expect("a device never panics").set_input(3, down);
+    }
+}
+
+impl Machine {
+    /// Builds a machine.
+    ///
+    /// # Errors
+    /// See [`MachineError`].
+    pub fn new(config: Config, mut host: Host) -> Result<Self, MachineError> {
+        if !(1..=8).contains(&config.smp) {
+            return Err(MachineError::Smp(config.smp));
+        }
+        let model = model(&config.cpu)?;
+        if host.virtio.len() > 32 {
+            return Err(MachineError::Slots(host.virtio.len()));
+        }
+        let boot = config.boot.load(config.memory, config.dtb.as_deref())?;
+        let ram = GuestRam::new(boards::RAM_BASE, config.memory)?;
+        let mut seed = [0; 32];
+        (host.entropy)(&mut seed);
+        let shared = Arc::new(Shared::new(config.smp));
+        let alarm = Alarm::new(config.smp);
+        let clock = GuestClock::new();
+        let poller = Poller::new();
+        let cache = match config.engine {
+            Engine::Interpreter => None,
+            Engine::Jit => Some(translator()?),
+        };
+        let board = boards::Board::new(&config, &boot, seed, ram, host, &shared, &poller);
+        let vcpus = (0..config.smp)
+            .map(|id| Vcpu::new(id, model, board.wiring(id, &shared, &clock, &alarm, cache.clone())))
+            .collect();
+        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache })
+    }
+
+    /// The host's hands on it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle {
+            shared: Arc::clone(&self.shared),
+            gpio: Arc::clone(&self.board.gpio),
+            serial: self.board.serial.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    /// The translator's counters, when it is used.
+    #[must_use]
+    pub fn translator_stats(&self) -> Option<&Stats> {
+        self.cache.as_ref().map(|cache| &cache.stats)
+    }
+
+    /// Runs until the guest powers off or the host ends it; resets on the way are carried out.
+    ///
+    /// # Panics
+    /// When a thread of the machine panicked: a defect of Handset.
+    pub fn run(&mut self) -> Verdict {
+        let (shared, alarm, poller, clock) = (&self.shared, &self.alarm, &self.poller, &self.clock);
+        let (vcpus, board, boot) = (&mut self.vcpus, &mut self.board, &self.boot);
+        thread::scope(|scope| {
+            let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
+            let alarms = spawn("alarm").spawn_scoped(scope, || alarm.run(shared, &**clock));
+            let polls = spawn("poller").spawn_scoped(scope, || poller.run(&**clock));
+            let verdict = loop {
+                boot.start(board, shared);
+                let verdict = thread::scope(|cpus| {
+                    let threads: Vec<_> = vcpus
+                        .iter_mut()
+                        .enumerate()
+                        .map(|(id, vcpu)| {
+                            let thread = spawn(&format!("vcpu{id}")).spawn_scoped(cpus, move || vcpu.run());
+                            thread.expect("the host starts threads")
+                        })
+                        .collect();
+                    let verdicts = threads.into_iter().map(|t| t.join().expect("vCPUs do not panic"));
+                    verdicts.last().expect("there is at least one vCPU")
+                });
+                if verdict != Verdict::Reset {
+                    break verdict;
+                }
+                shared.reset();
+                board.reset();
+            };
+            shared.decide(Verdict::Quit);
+            alarm.wake();
+            poller.quit();
+            for thread in [alarms, polls] {
+                thread.expect("the host starts threads").join().expect("the machine's threads do not panic");
+            }
+            verdict
+        })
+    }
+}
+
+fn translator() -> Result<Arc<Cache>, MachineError> {
+    let lacking = jit::unsupported();
+    if !lacking.is_empty() {
+        return Err(MachineError::Jit(format!("this host's CPU lacks {}", lacking.join(", "))));
+    }
+    Cache::new().map(Arc::new).map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))
+}
+
+fn model(name: &str) -> Result<&'static CpuModel, MachineError> {
+    ID_MODELS.iter().find(|m| m.name == name).ok_or_else(|| MachineError::Cpu {
+        name: name.to_owned(),
+        known: ID_MODELS.iter().map(|m| m.name).collect::<Vec<_>>().join(", "),
+    })
+}
