@@ -73,7 +73,7 @@ crate::rows! {
     |b, l, m, rm, h, rn, rd| { let s = halves(b, 1)?; let m = element(b, s, [h, l, m, rm])?; lane_binary_with(b, s.e, [rd, rn], m, B::f_mulx) }
 
     fcmla_element "0 q 1 01111 size:2 l m rm:4 0 rot:2 1 h 0 rn:5 rd:5"
-    "fcmla {rd|v}.{size|arr}, {rn|v}.{size|arr}, {m:rm|v}.{size|el}[{h:l}], #{rot|rot}"
+    "fcmla {rd|v}.{size|arr}, {rn|v}.{size|arr}, {m:rm|v}.{size|el}[{h:l|fpair}], #{rot|rot}"
     |b, q, size, l, m, rm, rot, h, rn, rd| {
         let index = match (size, l, h) {
             (1, _, _) if q == 1 || h == 0 => h << 1 | l,
