@@ -85,9 +85,7 @@ fn harmless(word: u32) -> bool {
     let branch = decode(word).is_some_and(|row| row.group == "branch");
     let exception = word >> 24 == 0xd4;
     let system = word >> 22 == 0x354;
-    // SIMD and floating point are judged row by row.
-    let simd = word >> 25 & 7 == 7 || word & 0x0e00_0000 == 0x0c00_0000 && word >> 29 & 1 == 0 && word >> 31 == 0;
-    !branch && !exception && !system && !simd
+    !branch && !exception && !system
 }
 
 #[test]

@@ -42,6 +42,25 @@ impl Random {
         }
     }
 
+    /// A floating-point number whose sums, products and conversions come near a limit more often than chance has it.
+    fn float(&mut self, bits: u32) -> u64 {
+        let frac = [10u32, 23, 52][bits.trailing_zeros() as usize - 4];
+        let ones = (1 << (bits - 1 - frac)) - 1;
+        let bias = ones / 2;
+        let near = self.pick(&[0, bias / 2, bias / 2, bias, bias, bias, bias + 31, bias + 63, bias + bias / 2, ones]);
+        let exp = (near + self.below(5)).saturating_sub(2).min(ones);
+        let mask = (1 << frac) - 1;
+        let fraction = match self.below(6) {
+            0 => 0,
+            1 => self.below(4),
+            2 => mask - self.below(4),
+            3 => 1 << self.below(frac.into()),
+            4 => self.bits() << self.below(frac.into()),
+            _ => self.bits(),
+        };
+        self.below(2) << (bits - 1) | exp << frac | fraction & mask
+    }
+
     /// A value for a vector register: random bits, or lanes of notable floating-point numbers.
     fn vector(&mut self) -> u128 {
         // Zero, least and greatest subnormal, least normal, near one, greatest, infinity, quiet and signalling NaN.
@@ -79,8 +98,12 @@ impl Random {
             (0x7ff4 << 48) + 1,
         ];
         let whole = u128::from(self.bits()) << 64 | u128::from(self.bits());
-        let (bits, table): (u32, &[u64]) = match self.below(7) {
+        let (bits, table): (u32, &[u64]) = match self.below(10) {
             0 | 1 => return whole,
+            7.. => {
+                let bits = self.pick(&[16, 32, 64]);
+                return (0..128 / bits).fold(0, |v, lane| v | u128::from(self.float(bits)) << (bits * lane));
+            }
             2 => return u128::from(self.integer()) << 64 | u128::from(self.integer()),
             3 => (16, &HALF),
             4 => (32, &SINGLE),
@@ -185,6 +208,14 @@ impl Generator {
         let mut v = [0; 32];
         x.fill_with(|| r.integer());
         v.fill_with(|| r.vector());
+        // Neighbours that all but cancel each other.
+        for n in 1..v.len() {
+            if r.below(6) == 0 {
+                let sign =
+                    r.pick(&[0, 1 << 127 | 1 << 63, (u128::MAX / 0xffff_ffff) << 31, (u128::MAX / 0xffff) << 15]);
+                v[n] = (v[n - 1] ^ sign).wrapping_add(u128::from(r.below(3))).wrapping_sub(1);
+            }
+        }
         x[CODE_POINTER as usize] = CODE + 4 * (len as u64 + r.below(1 + (MAX_WORDS - len) as u64));
         for n in INDICES {
             x[n as usize] = (r.below(128) as i64 - 64) as u64;

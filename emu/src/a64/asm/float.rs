@@ -7,6 +7,7 @@
 //! | `fel` | the letter of `sz` |
 //! | `ffrom` `fto` | arrangement of the narrower lanes by `sz` and `q`; of the wider ones |
 //! | `felement` | register and index of a multiplication by an element |
+//! | `fpair` | index of a complex number in h:l |
 //! | `from64` | 64 less the number |
 //! | `rot` `rot90` | a rotation, in degrees |
 
@@ -34,6 +35,8 @@ impl Operand<'_> {
                     _ => format!("v{}.d[{h}]", m << 4 | rm),
                 }
             }
+            "fpair" if self.field("size")? == 2 => self.field("h")?.to_string(),
+            "fpair" => n.to_string(),
             "from64" => (64 - n).to_string(),
             "rot" => (90 * n).to_string(),
             "rot90" => (90 + 180 * n).to_string(),
@@ -54,6 +57,7 @@ mod tests {
             (0x1e22_c020, "fcvt d0, s1"),
             (0x1e6e_1000, "fmov d0, #1.00000000"),
             (0x9e42_f020, "scvtf d0, x1, #4"),
+            (0x6f96_1a42, "fcmla v2.4s, v18.4s, v22.s[1], #0"),
         ] {
             assert_eq!(disassemble(word, 0), text);
         }

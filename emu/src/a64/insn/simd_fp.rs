@@ -72,6 +72,12 @@ impl Shape {
         b.v_join(low, ones)
     }
 
+    /// A lane of `e` bits all over the width, with zeros beyond it.
+    pub fn repeat<B: Build>(self, b: &mut B, value: B::V, e: u64, index: u32) -> B::V {
+        let value = b.v_dup_lane(value, pack(e, u64::from(index)));
+        if self.width < 128 { b.v_zext(value, self.width) } else { value }
+    }
+
     /// Writes a register, with zeros beyond the width.
     pub fn set<B: Build>(self, b: &mut B, r: u32, value: B::V) -> Done<B> {
         let value = if self.width < 128 { b.v_zext(value, self.width) } else { value };
@@ -263,8 +269,7 @@ pub(super) fn element<B: Build>(b: &mut B, s: Shape, [h, l, m, rm]: [u32; 4]) ->
         _ => return b.undefined(),
     };
     let value = b.v(r);
-    let value = b.v_dup_lane(value, pack(s.e, u64::from(index)));
-    Ok(if s.width < 128 { b.v_zext(value, s.width) } else { value })
+    Ok(s.repeat(b, value, s.e, index))
 }
 
 /// Complex numbers times i, `rot` times, as far as the sign of each part and its place go.

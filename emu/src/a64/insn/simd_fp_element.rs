@@ -6,7 +6,6 @@
 use super::simd_fp::{
     binary_with, complex_fused, element, fused_with, halves, lane_binary_with, lane_fused_with, sized, words,
 };
-use crate::ir::op::vec::pack;
 
 crate::rows! {
     fmla_element "0 q 0 01111 1 sz l m rm:4 0001 h 0 rn:5 rd:5"
@@ -74,7 +73,7 @@ crate::rows! {
     |b, l, m, rm, h, rn, rd| { let s = halves(b, 1)?; let m = element(b, s, [h, l, m, rm])?; lane_binary_with(b, s.e, [rd, rn], m, B::f_mulx) }
 
     fcmla_element "0 q 1 01111 size:2 l m rm:4 0 rot:2 1 h 0 rn:5 rd:5"
-    "fcmla {rd|v}.{size|arr}, {rn|v}.{size|arr}, {m:rm|v}.{size|el}[{h:l}], #{rot|rot}"
+    "fcmla {rd|v}.{size|arr}, {rn|v}.{size|arr}, {m:rm|v}.{size|el}[{h:l|fpair}], #{rot|rot}"
     |b, q, size, l, m, rm, rot, h, rn, rd| {
         let index = match (size, l, h) {
             (1, _, _) if q == 1 || h == 0 => h << 1 | l,
@@ -83,7 +82,7 @@ crate::rows! {
         };
         let s = sized(b, q, size)?;
         let pair = b.v(m << 4 | rm);
-        let pair = b.v_dup_lane(pair, pack(2 * s.e, u64::from(index)));
+        let pair = s.repeat(b, pair, 2 * s.e, index);
         complex_fused(b, s, rd, rn, pair, rot)
      }
 }

@@ -130,7 +130,7 @@ pub fn div(env: &mut FpEnv, f: Format, a: u64, b: u64) -> u64 {
         _ => {
             // The quotient lies between 2^62 and 2^64, which leaves 9 bits below a double's last.
             let (numerator, divisor) = (u128::from(x.sig) << 63, u128::from(y.sig));
-            let sig = numerator / divisor << 1 | u128::from(numerator % divisor != 0);
+            let sig = (numerator / divisor) << 1 | u128::from(numerator % divisor != 0);
             round(env, f, negative, x.exp - y.exp - 64, sig)
         }
     }

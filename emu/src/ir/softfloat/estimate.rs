@@ -60,7 +60,7 @@ pub fn recip_sqrt_estimate(env: &mut FpEnv, f: Format, a: u64) -> u64 {
             let scaled = x.sig >> if power % 2 != 0 { 55 } else { 56 };
             let odd = if scaled < 256 { scaled * 2 + 1 } else { ((scaled & !1) + 1) * 2 };
             let root = (512..1024).find(|b| odd * (b + 1) * (b + 1) >= 1 << 28).unwrap_or(1023);
-            let estimate: u64 = (root + 1) / 2;
+            let estimate: u64 = root.div_ceil(2);
             let exp = (-power - 1).div_euclid(2);
             f.power(exp, false) | (estimate & 0xff) << (f.frac - 8)
         }

@@ -172,3 +172,55 @@ mod mode {
     pub const DN: u32 = 1 << 25;
     pub const AHP: u32 = 1 << 26;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::FpEnv;
+
+    /// Against the host's own arithmetic, which rounds to nearest even as FPCR zero asks.
+    #[test]
+    fn ordinary_arithmetic_is_that_of_ieee_754() {
+        let mut bits = 1u64;
+        let mut number = || {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // Exponents within 64 of one another, so that sums are not trivial.
+            f64::from_bits(bits & 0x803f_ffff_ffff_ffff | 0x3e00 << 48)
+        };
+        let f = Format::DOUBLE;
+        for _ in 0..2000 {
+            let (a, b, c) = (number(), number(), number());
+            let (x, y, z) = (a.to_bits(), b.to_bits(), c.to_bits());
+            let env = &mut FpEnv::default();
+            assert_eq!(add(env, f, x, y), (a + b).to_bits());
+            assert_eq!(sub(env, f, x, y), (a - b).to_bits());
+            assert_eq!(mul(env, f, x, y), (a * b).to_bits());
+            assert_eq!(div(env, f, x, y), (a / b).to_bits());
+            assert_eq!(sqrt(env, f, f.abs(x)), a.abs().sqrt().to_bits());
+            assert_eq!(fused(env, f, z, x, y), a.mul_add(b, c).to_bits());
+            assert_eq!(convert(env, f, Format::SINGLE, x, Rounding::TieEven), u64::from((a as f32).to_bits()));
+        }
+    }
+
+    #[test]
+    fn tininess_is_found_before_rounding() {
+        // The product lies half a unit below the smallest normal number, and rounds up to it.
+        let (a, b) = (0x3f7f_ffff, 0x0080_0000);
+        let mut env = FpEnv::default();
+        assert_eq!(mul(&mut env, Format::SINGLE, a, b), 0x0080_0000);
+        assert_eq!(env.fpsr, flag::UFC | flag::IXC);
+        let mut env = FpEnv { fpcr: mode::FZ, fpsr: 0 };
+        assert_eq!(mul(&mut env, Format::SINGLE, a, b), 0);
+        assert_eq!(env.fpsr, flag::UFC);
+    }
+
+    #[test]
+    fn a_signalling_nan_comes_before_an_earlier_quiet_one() {
+        let (quiet, signalling) = (0x7fc0_0001, 0x7f80_0002);
+        let mut env = FpEnv::default();
+        assert_eq!(add(&mut env, Format::SINGLE, quiet, signalling), 0x7fc0_0002);
+        assert_eq!(env.fpsr, flag::IOC);
+        env.fpcr = mode::DN;
+        assert_eq!(add(&mut env, Format::SINGLE, quiet, signalling), 0x7fc0_0000);
+    }
+}

@@ -8,6 +8,7 @@ mod rule;
 
 pub use rule::Rule;
 
+use super::vec::lanes::{self, build, lane, map, ones, zip};
 use crate::ir::softfloat::{self as soft, Format, Rounding};
 use crate::state::FpEnv;
 
@@ -80,9 +81,9 @@ crate::ops! {
     }
 
     /// Absolute values.
-    vf_abs: VFAbs(a: V; e) -> V { lanes(e, |i| Format::of(e).abs(lane(e, a, i))) }
+    vf_abs: VFAbs(a: V; e) -> V { map(e, a, |x| Format::of(e).abs(x)) }
     /// Negations.
-    vf_neg: VFNeg(a: V; e) -> V { lanes(e, |i| Format::of(e).neg(lane(e, a, i))) }
+    vf_neg: VFNeg(a: V; e) -> V { map(e, a, |x| Format::of(e).neg(x)) }
     /// Sums.
     vf_add: VFAdd(env, a: V, b: V; e) -> V { all2(env, e, a, b, soft::add) }
     /// Differences.
@@ -97,7 +98,7 @@ crate::ops! {
     vf_sqrt: VFSqrt(env, a: V; e) -> V { all1(env, e, a, soft::sqrt) }
     /// `d + a * b`, rounded once. The order of NaNs is d, a, b.
     vf_fma: VFFma(env, d: V, a: V, b: V; e) -> V {
-        lanes(e, |i| soft::fused(env, Format::of(e), lane(e, d, i), lane(e, a, i), lane(e, b, i)))
+        build(e, 128 / e, |i| soft::fused(env, Format::of(e), lane(e, d, i), lane(e, a, i), lane(e, b, i)))
     }
     /// Maxima; a NaN wins.
     vf_max: VFMax(env, a: V, b: V; e) -> V { all2(env, e, a, b, soft::max) }
@@ -129,25 +130,12 @@ crate::ops! {
     vf_from_int: VFFromInt(env, a: V; rule) -> V { let rule = Rule::unpack(rule); all1(env, rule.bits, a, from_int(rule)) }
     /// The lanes of `e` bits in the low half, in the format of twice as many bits.
     vf_widen: VFWiden(env, a: V; e) -> V {
-        lanes(2 * e, |i| convert(env, e, 2 * e, lane(e, a, i), Rounding::of_fpcr(env.fpcr)))
+        build(2 * e, 64 / e, |i| convert(env, e, 2 * e, lane(e, a, i), Rounding::of_fpcr(env.fpcr)))
     }
     /// Lanes of `2 * e` bits in the format of `e` bits, in the low half; zeros above.
     vf_narrow: VFNarrow(env, a: V; e) -> V { narrow(env, e, a, Rounding::of_fpcr(env.fpcr)) }
     /// As `vf_narrow`, rounding to odd.
     vf_narrow_odd: VFNarrowOdd(env, a: V; e) -> V { narrow(env, e, a, Rounding::Odd) }
-}
-
-fn ones(e: u64) -> u64 {
-    u64::MAX >> (64 - e)
-}
-
-fn lane(e: u64, a: u128, i: u64) -> u64 {
-    (a >> (e * i)) as u64 & ones(e)
-}
-
-/// A vector from what `value` says of every lane.
-fn lanes(e: u64, mut value: impl FnMut(u64) -> u64) -> u128 {
-    (0..128 / e).fold(0, |v, i| v | u128::from(value(i)) << (e * i))
 }
 
 type Env<'a> = &'a mut FpEnv;
@@ -165,11 +153,11 @@ fn one3(env: Env<'_>, e: u64, d: u128, a: u128, b: u128, op: fn(Env<'_>, Format,
 }
 
 fn all1(env: Env<'_>, e: u64, a: u128, op: impl Fn(Env<'_>, Format, u64) -> u64) -> u128 {
-    lanes(e, |i| op(env, Format::of(e), lane(e, a, i)))
+    map(e, a, |x| op(env, Format::of(e), x))
 }
 
 fn all2(env: Env<'_>, e: u64, a: u128, b: u128, op: impl Fn(Env<'_>, Format, u64, u64) -> u64) -> u128 {
-    lanes(e, |i| op(env, Format::of(e), lane(e, a, i), lane(e, b, i)))
+    zip(e, a, b, |x, y| op(env, Format::of(e), x, y))
 }
 
 fn mask(holds: fn(Env<'_>, Format, u64, u64) -> bool) -> impl Fn(Env<'_>, Format, u64, u64) -> u64 {
@@ -197,5 +185,5 @@ fn convert(env: Env<'_>, from: u64, to: u64, a: u64, rounding: Rounding) -> u64 
 }
 
 fn narrow(env: Env<'_>, e: u64, a: u128, rounding: Rounding) -> u128 {
-    (0..64 / e).fold(0, |v, i| v | u128::from(convert(env, 2 * e, e, lane(2 * e, a, i), rounding)) << (e * i))
+    lanes::narrow(e, a, |x| convert(env, 2 * e, e, x, rounding))
 }
