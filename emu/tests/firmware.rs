@@ -32,7 +32,7 @@ impl WallClock for Epoch {
 }
 
 /// Runs a program until it powers off; what it printed, and how the machine ended.
-fn run(name: &str, gic: Gic, smp: usize) -> (String, Verdict) {
+fn run(name: &str, engine: Engine, gic: Gic, smp: usize) -> (String, Verdict) {
     let image = firmware::program(name).expect("the program exists").image;
     let console = Console::default();
     let config = Config {
@@ -40,7 +40,7 @@ fn run(name: &str, gic: Gic, smp: usize) -> (String, Verdict) {
         memory: 256 << 20,
         gic,
         cpu: "handset".into(),
-        engine: Engine::Interpreter,
+        engine,
         boot: Boot::Kernel { image: Source::BuiltIn("firmware", image), initrd: None, append: String::new() },
         dtb: None,
     };

@@ -50,13 +50,14 @@ impl WallClock for Wall {
 }
 
 fn main() -> anyhow::Result<()> {
+    let interp = std::env::var_os("INTERP").is_some();
     let Cli::Run { kernel, initrd, append, smp, gic, .. } = Cli::parse();
     let config = Config {
         smp,
         memory: 1 << 30,
         gic: if gic == 2 { Gic::V2 } else { Gic::V3 },
         cpu: "handset".into(),
-        engine: Engine::Interpreter,
+        engine: if interp { Engine::Interpreter } else { Engine::Jit },
         boot: Boot::Kernel { image: Source::File(kernel), initrd: initrd.map(Source::File), append },
         dtb: None,
     };
@@ -81,5 +82,8 @@ fn main() -> anyhow::Result<()> {
         }
     });
     let verdict = machine.run();
+    if let Some(stats) = machine.translator_stats() {
+        eprint!("{stats}");
+    }
     std::process::exit(i32::from(verdict != Verdict::PowerOff));
 }

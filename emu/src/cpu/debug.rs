@@ -212,7 +212,7 @@ mod tests {
     /// Watches stores of EL0 to 8 bytes at `RAM + 0x1000`, and runs at EL0.
     fn watching() -> crate::cpu::Vcpu {
         let (mut vcpu, _) = hostile::vcpu();
-        let (core, s) = (&mut vcpu.core, &mut vcpu.s);
+        let (core, s) = (&mut vcpu.core, &mut vcpu.frame.s);
         for (enc, value) in [
             (SysEnc::new(2, 0, 0, 0, 6), RAM + 0x1000),
             (SysEnc::new(2, 0, 0, 0, 7), 1 | 2 << 1 | 2 << 3 | 0xff << 5),
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn no_watchpoint_fires_while_the_os_is_locked() {
         let mut vcpu = watching();
-        let (core, s) = (&mut vcpu.core, &mut vcpu.s);
+        let (core, s) = (&mut vcpu.core, &mut vcpu.frame.s);
         let hit = core.store(s, RAM + 0x1000, 1, Mem::plain(8)).unwrap_err();
         assert_eq!((hit.ec, hit.far), (0x34, Some(RAM + 0x1000)));
         s.switch_stack(El::El1, true);
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn an_access_that_crosses_into_a_watched_page_is_seen() {
         let mut vcpu = watching();
-        let (core, s) = (&mut vcpu.core, &mut vcpu.s);
+        let (core, s) = (&mut vcpu.core, &mut vcpu.frame.s);
         assert_eq!(core.store(s, RAM + 0xfff, 1, Mem::plain(1)), Ok(()));
         let wide = Watched { va: RAM + 0xffc, bytes: 8, el: El::El0, read: false, write: true };
         assert!(core.check_watchpoints(s, wide).is_err());
@@ -252,8 +252,8 @@ mod tests {
         let mut vcpu = watching();
         let core = &mut vcpu.core;
         assert!(core.page_is_watched(RAM + 0x1ff8) && !core.page_is_watched(RAM + 0x2000));
-        vcpu.s.switch_stack(El::El1, true);
-        core.sys_write(&mut vcpu.s, MDSCR_EL1, 0).unwrap();
+        vcpu.frame.s.switch_stack(El::El1, true);
+        core.sys_write(&mut vcpu.frame.s, MDSCR_EL1, 0).unwrap();
         assert!(!core.page_is_watched(RAM + 0x1000));
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn vcpu() -> (Vcpu, GuestRam) {
         shared: Arc::new(Shared::new(1)),
         clock: ManualClock::new(),
         gic: None,
+        cache: None,
         alarm: Alarm::new(1),
         virtual_timer: IrqLine::unconnected(),
         physical_timer: IrqLine::unconnected(),
@@ -158,7 +159,7 @@ proptest! {
             ram.write(Pa(RAM + 8 * near), &entry.to_le_bytes()).unwrap();
         }
         let (tcr, ttbr0, ttbr1, mmu) = registers;
-        let (core, s) = (&mut vcpu.core, &mut vcpu.s);
+        let (core, s) = (&mut vcpu.core, &mut vcpu.frame.s);
         for (enc, value) in [
             (SysEnc::new(3, 0, 2, 0, 2), tcr),
             (SysEnc::new(3, 0, 2, 0, 0), ttbr0),
@@ -182,13 +183,13 @@ proptest! {
         for (n, word) in words.iter().enumerate() {
             ram.write(Pa(RAM + 4 * n as u64), &word.to_le_bytes()).unwrap();
         }
-        vcpu.s.pc = RAM;
-        (vcpu.s.sys.mdscr, vcpu.s.sys.spsr, vcpu.s.sys.os_locked) = (mdscr & 0xffff, spsr, false);
-        vcpu.s.sys.vbar = RAM;
+        vcpu.frame.s.pc = RAM;
+        (vcpu.frame.s.sys.mdscr, vcpu.frame.s.sys.spsr, vcpu.frame.s.sys.os_locked) = (mdscr & 0xffff, spsr, false);
+        vcpu.frame.s.sys.vbar = RAM;
         for _ in 0..words.len() * 2 {
             vcpu.step();
-            prop_assert!(matches!(vcpu.s.pstate.el, El::El0 | El::El1));
-            prop_assert!(vcpu.s.pstate.el == El::El1 || !vcpu.s.pstate.spsel);
+            prop_assert!(matches!(vcpu.frame.s.pstate.el, El::El0 | El::El1));
+            prop_assert!(vcpu.frame.s.pstate.el == El::El1 || !vcpu.frame.s.pstate.spsel);
         }
     }
 }

@@ -12,6 +12,7 @@ mod run;
 mod shared;
 mod sys;
 mod timer;
+mod translate;
 
 pub use alarm::Alarm;
 pub use run::Engine;
@@ -23,6 +24,7 @@ use devices::bus::{Bus, Clock, GicCpuPort, IrqLine};
 
 use crate::a64::sysreg::CpuModel;
 use crate::ir::{Context, Wait};
+use crate::jit::{Cache, Frame};
 use crate::mmu::Contexts;
 use crate::mmu::walk;
 use crate::state::{CpuState, El};
@@ -37,6 +39,8 @@ pub struct Wiring {
     pub clock: Arc<dyn Clock>,
     /// The GICv3 CPU interface; none with a GICv2.
     pub gic: Option<Arc<dyn GicCpuPort>>,
+    /// Translated code; none to interpret.
+    pub cache: Option<Arc<Cache>>,
     /// Wakes vCPUs for their timers.
     pub alarm: Arc<Alarm>,
     /// The virtual timer's interrupt.
@@ -78,9 +82,10 @@ pub struct Core {
 
 /// A vCPU.
 pub struct Vcpu {
-    /// Architectural state.
-    pub s: CpuState,
+    frame: Box<Frame>,
     core: Core,
+    /// The cache's epoch that the jump tables are of.
+    epoch: u64,
 }
 
 impl Vcpu {
@@ -100,7 +105,13 @@ impl Vcpu {
             watched: Default::default(),
             instructions: 0,
         };
-        Self { s: reset_state(), core }
+        Self { frame: Frame::new(reset_state()), core, epoch: 0 }
+    }
+
+    /// Architectural state.
+    #[must_use]
+    pub fn state(&self) -> &CpuState {
+        &self.frame.s
     }
 
     /// Guest instructions executed so far, as far as the engine counts them.
@@ -112,7 +123,7 @@ impl Vcpu {
 
 impl std::fmt::Debug for Vcpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vcpu").field("id", &self.core.id).field("state", &self.s).finish_non_exhaustive()
+        f.debug_struct("Vcpu").field("id", &self.core.id).field("state", &self.frame.s).finish_non_exhaustive()
     }
 }
 

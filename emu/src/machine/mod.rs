@@ -21,6 +21,7 @@ use devices::virtio::VirtioDevice;
 
 use crate::a64::sysreg::{CpuModel, ID_MODELS};
 use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict};
+use crate::jit::{self, Cache, Stats};
 use poller::Poller;
 
 /// What interrupt controller a board has.
@@ -97,6 +98,9 @@ pub enum MachineError {
         /// All names.
         known: String,
     },
+    /// The host cannot run translated code.
+    #[error("--accel jit: {0} (--accel interp runs anywhere, slowly)")]
+    Jit(String),
     /// Too many devices.
     #[error("{0} virtio devices do not fit the board's 32 slots")]
     Slots(usize),
@@ -111,7 +115,7 @@ pub struct Machine {
     alarm: Arc<Alarm>,
     clock: Arc<GuestClock>,
     poller: Arc<Poller>,
-    engine: Engine,
+    cache: Option<Arc<Cache>>,
 }
 
 impl std::fmt::Debug for Machine {
@@ -170,9 +174,15 @@ impl Machine {
         let alarm = Alarm::new(config.smp);
         let clock = GuestClock::new();
         let poller = Poller::new();
+        let cache = match config.engine {
+            Engine::Interpreter => None,
+            Engine::Jit => Some(translator()?),
+        };
         let board = boards::Board::new(&config, &boot, seed, ram, host, &shared, &poller);
-        let vcpus = (0..config.smp).map(|id| Vcpu::new(id, model, board.wiring(id, &shared, &clock, &alarm))).collect();
-        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, engine: config.engine })
+        let vcpus = (0..config.smp)
+            .map(|id| Vcpu::new(id, model, board.wiring(id, &shared, &clock, &alarm, cache.clone())))
+            .collect();
+        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache })
     }
 
     /// The host's hands on it.
@@ -186,13 +196,19 @@ impl Machine {
         }
     }
 
+    /// The translator's counters, when it is used.
+    #[must_use]
+    pub fn translator_stats(&self) -> Option<&Stats> {
+        self.cache.as_ref().map(|cache| &cache.stats)
+    }
+
     /// Runs until the guest powers off or the host ends it; resets on the way are carried out.
     ///
     /// # Panics
     /// When a thread of the machine panicked: a defect of Handset.
     pub fn run(&mut self) -> Verdict {
         let (shared, alarm, poller, clock) = (&self.shared, &self.alarm, &self.poller, &self.clock);
-        let (vcpus, board, boot, engine) = (&mut self.vcpus, &mut self.board, &self.boot, self.engine);
+        let (vcpus, board, boot) = (&mut self.vcpus, &mut self.board, &self.boot);
         thread::scope(|scope| {
             let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
             let alarms = spawn("alarm").spawn_scoped(scope, || alarm.run(shared, &**clock));
@@ -204,7 +220,7 @@ impl Machine {
                         .iter_mut()
                         .enumerate()
                         .map(|(id, vcpu)| {
-                            let thread = spawn(&format!("vcpu{id}")).spawn_scoped(cpus, move || vcpu.run(engine));
+                            let thread = spawn(&format!("vcpu{id}")).spawn_scoped(cpus, move || vcpu.run());
                             thread.expect("the host starts threads")
                         })
                         .collect();
@@ -226,6 +242,14 @@ impl Machine {
             verdict
         })
     }
+}
+
+fn translator() -> Result<Arc<Cache>, MachineError> {
+    let lacking = jit::unsupported();
+    if !lacking.is_empty() {
+        return Err(MachineError::Jit(format!("this host's CPU lacks {}", lacking.join(", "))));
+    }
+    Cache::new().map(Arc::new).map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))
 }
 
 fn model(name: &str) -> Result<&'static CpuModel, MachineError> {
