@@ -32,7 +32,7 @@ impl WallClock for Epoch {
 }
 
 /// Runs a program until it powers off; what it printed, and how the machine ended.
-fn run(name: &str, gic: Gic, smp: usize) -> (String, Verdict) {
+fn run(name: &str, engine: Engine, gic: Gic, smp: usize) -> (String, Verdict) {
     let image = firmware::program(name).expect("the program exists").image;
     let console = Console::default();
     let config = Config {
@@ -40,7 +40,7 @@ fn run(name: &str, gic: Gic, smp: usize) -> (String, Verdict) {
         memory: 256 << 20,
         gic,
         cpu: "handset".into(),
-        engine: Engine::Interpreter,
+        engine,
         boot: Boot::Kernel { image: Source::BuiltIn("firmware", image), initrd: None, append: String::new() },
         dtb: None,
     };
@@ -67,10 +67,10 @@ fn run(name: &str, gic: Gic, smp: usize) -> (String, Verdict) {
 }
 
 /// Asserts that a program passes with either interrupt controller, for each count of CPUs.
-fn passes(name: &str, smps: &[usize]) {
+fn passes(name: &str, engine: Engine, smps: &[usize]) {
     for gic in [Gic::V2, Gic::V3] {
         for &smp in smps {
-            let (text, verdict) = run(name, gic, smp);
+            let (text, verdict) = run(name, engine, gic, smp);
             let bad: Vec<_> = text.lines().filter(|l| l.starts_with("FAIL") || l.starts_with("skip")).collect();
             assert!(
                 bad.is_empty() && text.ends_with("\nPASS\n") && verdict == Verdict::PowerOff,
@@ -81,21 +81,27 @@ fn passes(name: &str, smps: &[usize]) {
 }
 
 macro_rules! programs {
-    ($($test:ident $name:literal $smps:expr;)*) => {
-        $( #[test] fn $test() { passes($name, &$smps); } )*
+    ($($name:ident $smps:expr;)*) => {
+        mod interpreted {
+            $( #[test] fn $name() { super::passes(stringify!($name), super::Engine::Interpreter, &$smps); } )*
+        }
+        mod translated {
+            $( #[test] fn $name() { super::passes(stringify!($name), super::Engine::Jit, &$smps); } )*
+        }
     };
 }
 
 // Some programs start other CPUs, and need four.
 programs! {
-    hello_passes "hello" [1, 4];
-    exceptions_passes "exceptions" [1, 4];
-    debug_passes "debug" [1];
-    mmu_passes "mmu" [1, 4];
-    granules_passes "granules" [1, 4];
-    timer_passes "timer" [1, 4];
-    gic_passes "gic" [1, 4];
-    psci_passes "psci" [4];
-    atomics_passes "atomics" [4];
-    smc_passes "smc" [4];
+    hello [1];
+    exceptions [1];
+    debug [1];
+    mmu [1];
+    granules [1];
+    timer [1, 4];
+    gic [1, 4];
+    psci [4];
+    atomics [4];
+    smc [4];
+    fp [1];
 }

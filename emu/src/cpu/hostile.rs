@@ -23,6 +23,7 @@ pub(super) fn vcpu() -> (Vcpu, GuestRam) {
         shared: Arc::new(Shared::new(1)),
         clock: ManualClock::new(),
         gic: None,
+        cache: None,
         alarm: Alarm::new(1),
         virtual_timer: IrqLine::unconnected(),
         physical_timer: IrqLine::unconnected(),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Core, SCTLR_RES1, SCTLR_SPAN, pmu};
+use super::{Core, SCTLR_RES1, SCTLR_SPAN, context, pmu};
 use crate::a64::sysreg::{self, Special, SysRow, What};
 use crate::ir::{AtomicOp, Barrier, Env, Exception, Mem, SysEnc, Wait};
 use crate::mmu::TlbOp;
@@ -53,6 +53,9 @@ impl Core {
         };
         if absent {
             return Err(Exception::UNDEFINED);
+        }
+        if matches!(row.what, What::Special(Special::Fpcr | Special::Fpsr)) && context(s).fp_trap {
+            return Err(Exception::FP_TRAP);
         }
         Ok(row)
     }

@@ -10,7 +10,7 @@ use crate::ir::block::{Term, Unit};
 use crate::ir::{Build, Context, Exception, Lift};
 use crate::jit::{Cache, Exit, Key, Runtime};
 use crate::mmu::host::Bytes;
-use crate::mmu::walk::{self, Access};
+use crate::mmu::walk::{self, Access, Fault};
 use crate::state::{CpuState, El};
 
 /// Guest instructions in a unit at most.
@@ -78,6 +78,9 @@ impl Core {
         cache: &Cache,
     ) -> Result<Option<(u64, u32)>, Exception> {
         let pa = self.fetch_address(s)?;
+        if self.wiring.bus.target(pa) == Target::Nothing {
+            return Err(Exception::instruction_abort(s.pc, Fault::EXTERNAL.status));
+        }
         let key = Key { pa: pa.0, va: s.pc, context: *context };
         let host = match cache.find(&key) {
             Some(host) => host,

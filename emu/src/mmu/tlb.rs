@@ -86,14 +86,24 @@ pub struct Tables {
     asid: Option<u16>,
     /// Slots that may hold entries of one ASID only, a bit each.
     private: [u64; ENTRIES / 64],
-    /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages.
+    /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages, up to that size.
     large: u64,
+    /// First and last address of pages beyond 2 MiB that have pieces here.
+    huge: Vec<(u64, u64)>,
     /// Some code page holds for one ASID only.
     private_code: bool,
     last_use: u64,
     used: bool,
     /// Changes whenever translations were taken away: what was looked up before is to be looked up again.
     pub generation: u64,
+}
+
+/// Pages beyond 2 MiB that are told apart.
+const MOST_HUGE: usize = 16;
+
+/// An address without the tag that it may have.
+const fn untagged(va: u64) -> u64 {
+    ((va << 8) as i64 >> 8) as u64
 }
 
 const fn region_bit(va: u64) -> u64 {
@@ -109,6 +119,7 @@ impl Tables {
             asid: None,
             private: [0; ENTRIES / 64],
             large: 0,
+            huge: Vec::new(),
             private_code: false,
             last_use: 0,
             used: false,
@@ -171,6 +182,7 @@ impl Tables {
         self.forget_code();
         self.private.fill(0);
         self.large = 0;
+        self.huge.clear();
     }
 
     /// Drops what holds for one ASID only. Code pages are dropped whole: EL1 runs none but global ones, as a rule.
@@ -205,8 +217,7 @@ impl Tables {
         }
         if leaf.shift > 12 {
             entry.page |= Entry::LARGE;
-            // What is larger than a region has pieces in others, too.
-            self.large |= if leaf.shift > 21 { u64::MAX } else { region_bit(va) };
+            self.add_large(va, leaf.shift);
         }
         match ram {
             Some(addend) => {
@@ -224,11 +235,28 @@ impl Tables {
         self.used = true;
     }
 
+    /// Remembers that a piece of a larger page is here.
+    fn add_large(&mut self, va: u64, shift: u32) {
+        if shift <= 21 {
+            self.large |= region_bit(va);
+            return;
+        }
+        let first = untagged(va) & !((1 << shift) - 1);
+        let range = (first, first | ((1 << shift) - 1));
+        if !self.huge.contains(&range) {
+            if self.huge.len() == MOST_HUGE {
+                self.huge = vec![(0, u64::MAX)];
+            }
+            self.huge.push(range);
+        }
+    }
+
     /// Drops the page of an address, with every piece of the larger page that it may be part of.
     fn invalidate(&mut self, va: u64) {
         self.generation += 1;
-        if self.large & region_bit(va) != 0 {
-            // Pages above 2 MiB (and contiguous runs of them) are rare and rarely invalidated: drop all.
+        let at = untagged(va);
+        if self.large & region_bit(va) != 0 || self.huge.iter().any(|&(first, last)| first <= at && at <= last) {
+            // Large pages are rarely invalidated: drop all.
             self.flush();
             return;
         }
@@ -406,6 +434,8 @@ mod tests {
         let mut c = Contexts::default();
         let el1 = c.index(false, false);
         c.tables(el1).insert(0x4040_1000, &leaf(0x4040_1000, true, 30), Some(0), true, true);
+        c.invalidate(TlbOp::PageAll(0x8000_0000));
+        assert!(hits(c.tables(el1), 0x4040_1000));
         c.invalidate(TlbOp::PageAll(0x4000_0000));
         assert!(!hits(c.tables(el1), 0x4040_1000));
     }
