@@ -10,6 +10,7 @@
 //! come from the same [`Env`](crate::ir::Env) and the same `eval` that the interpreter uses.
 //!
 //! Needs a host with AVX2, BMI2, FMA, F16C, LZCNT and MOVBE (x86-64-v3); [`unsupported`] says what is missing.
+#![allow(clippy::useless_conversion, reason = "dynasm! converts every operand")]
 
 mod cache;
 mod frame;
