@@ -36,7 +36,7 @@ pub(super) const SPILLS: usize = 64;
 /// Spill slots for vectors.
 pub(super) const VECTOR_SPILLS: usize = 32;
 
-/// The frame of one vCPU. RBP points [`BIAS`] bytes into it, so that X0–X31 are in reach of 8-bit displacements.
+/// The frame of one vCPU. RBP points `BIAS` bytes into it, so that X0–X31 are in reach of 8-bit displacements.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Frame {
