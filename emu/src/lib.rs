@@ -11,6 +11,7 @@ pub mod a64;
 pub mod cpu;
 pub mod interp;
 pub mod ir;
+pub mod jit;
 pub mod machine;
 pub mod mmu;
 pub mod state;

@@ -3,6 +3,7 @@
 use crate::asm::Asm;
 
 mod atomics;
+mod debug;
 mod demo;
 mod exceptions;
 mod fp;
@@ -22,6 +23,7 @@ type Emit = fn(&mut Asm);
 pub(crate) const TABLE: &[(&str, Emit)] = &[
     ("hello", hello::emit),
     ("exceptions", exceptions::emit),
+    ("debug", debug::emit),
     ("mmu", mmu::emit),
     ("granules", granules::emit),
     ("timer", timer::emit),

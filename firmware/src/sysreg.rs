@@ -13,6 +13,12 @@ macro_rules! registers {
 }
 
 registers! {
+    DBGBVR0_EL1      = 2 0 0 0 4;
+    DBGBCR0_EL1      = 2 0 0 0 5;
+    DBGWVR1_EL1      = 2 0 0 1 6;
+    DBGWCR1_EL1      = 2 0 0 1 7;
+    DBGBVR4_EL1      = 2 0 0 4 4;
+    DBGBCR4_EL1      = 2 0 0 4 5;
     MDSCR_EL1        = 2 0 0 2 2;
     OSLAR_EL1        = 2 0 1 0 4;
     MPIDR_EL1        = 3 0 0 0 5;
@@ -42,6 +48,7 @@ registers! {
     ICC_CTLR_EL1     = 3 0 12 12 4;
     ICC_SRE_EL1      = 3 0 12 12 5;
     ICC_IGRPEN1_EL1  = 3 0 12 12 7;
+    CONTEXTIDR_EL1   = 3 0 13 0 1;
     TPIDR_EL1        = 3 0 13 0 4;
     CTR_EL0          = 3 3 0 0 1;
     NZCV             = 3 3 4 2 0;

@@ -28,7 +28,7 @@ Exit status: 0 when the guest powered off or the user closed it, 1 on failure, 2
 128 + N when signal N ended it.";
 
 /// What executes, by its name on the command line; the first is the default.
-const ENGINES: &[(&str, Engine)] = &[("interp", Engine::Interpreter)];
+const ENGINES: &[(&str, Engine)] = &[("jit", Engine::Jit), ("interp", Engine::Interpreter)];
 
 #[derive(Debug, Parser)]
 #[command(name = "handset", version, about = "Handset runs ARM64 phones", disable_help_subcommand = true)]

@@ -13,14 +13,16 @@ pub fn cpu_time() -> Duration {
 
 /// The counters of a run of `wall` time that took `cpu` time of the host, one a line.
 pub fn report(stats: &Stats, wall: Duration, cpu: Duration) -> String {
-    let Stats { instructions } = stats;
+    let Stats { instructions, translator } = stats;
     let total: u64 = instructions.iter().sum();
     let seconds = wall.as_secs_f64();
-    let mut lines = vec![
-        format!("time            {seconds:.3} s"),
-        format!("host CPU time   {:.3} s", cpu.as_secs_f64()),
-        format!("instructions    {total}"),
-    ];
+    let mut lines =
+        vec![format!("time            {seconds:.3} s"), format!("host CPU time   {:.3} s", cpu.as_secs_f64())];
+    if let Some(translator) = translator {
+        lines.push(translator.trim_end().to_owned());
+        return lines.join("\n");
+    }
+    lines.push(format!("instructions    {total}"));
     if instructions.len() > 1 {
         lines.extend(instructions.iter().enumerate().map(|(id, count)| format!("  CPU {id}         {count}")));
     }
@@ -34,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_report_adds_up_the_cpus() {
-        let stats = Stats { instructions: vec![3_000_000, 1_000_000] };
+        let stats = Stats { instructions: vec![3_000_000, 1_000_000], translator: None };
         let text = report(&stats, Duration::from_secs(2), Duration::from_millis(500));
         assert!(text.contains("instructions    4000000\n"), "{text}");
         assert!(text.ends_with("speed           2.0 MIPS"), "{text}");

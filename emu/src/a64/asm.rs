@@ -21,6 +21,11 @@
 //! | `bitmask` | logical immediate N:immr:imms |
 //! | `sysreg` | `s3_0_c1_c0_0` |
 //! | `pc` `adr` `adrp` | an address at a signed distance in words, bytes or pages |
+//!
+//! and those of [`vector`] and [`float`].
+
+mod float;
+mod vector;
 
 use super::insn::data_imm::bitmask;
 use super::{Pattern, decode, table::Row};
@@ -124,6 +129,7 @@ impl Operand<'_> {
             "pc" => self.address(self.pc, signed * 4),
             "adr" => self.address(self.pc, signed),
             "adrp" => self.address(self.pc & !0xfff, signed << 12),
+            _ if !kind.starts_with('*') && !kind.starts_with("signed") => self.vector(kind, n, width)?,
             _ => {
                 let (value, scale) = match kind.strip_prefix("signed") {
                     Some(scale) => (signed, scale),

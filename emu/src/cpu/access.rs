@@ -2,8 +2,10 @@
 
 use devices::bus::{Pa, Size, Target};
 
+use super::debug::Watched;
 use super::{Core, Monitor, context};
 use crate::ir::{AtomicOp, Exception, Mem};
+use crate::mmu::Entry;
 use crate::mmu::host::{self, Bytes};
 use crate::mmu::walk::{self, Access, Fault, Leaf};
 use crate::state::{CpuState, El};
@@ -26,8 +28,9 @@ impl Core {
         (if el0 { El::El0 } else { El::El1 }, self.contexts.index(el0, s.pstate.pan))
     }
 
-    /// Enters a walked leaf in a table. Writes to pages that hold translated code stay on the slow path.
-    fn enter(&mut self, table: usize, va: u64, leaf: &Leaf, access: Access) {
+    /// Enters a walked leaf in a table. Writes to pages that hold translated code stay on the slow path, and all
+    /// accesses to watched pages.
+    fn enter(&mut self, s: &CpuState, table: usize, va: u64, leaf: &Leaf, access: Access) {
         let ram = self.wiring.bus.ram();
         let page = Pa(leaf.pa.0 & !0xfff);
         let inline = !leaf.device();
@@ -35,7 +38,8 @@ impl Core {
         let perms = if access.el == El::El0 { leaf.el0 } else { leaf.el1 };
         let is_code = ram.offset(page, 4096).is_some_and(|offset| ram.code_pages().is_code(offset));
         let write = perms.write && leaf.dirty && !is_code;
-        self.contexts.tables(table).insert(va, leaf, addend, perms.read, write);
+        let watched = self.page_is_watched(walk::strip_tag(&s.sys, va));
+        self.contexts.tables(table).insert(va, leaf, addend, perms.read && !watched, write && !watched);
     }
 
     /// The page's physical address for an access, by the TLB or a walk.
@@ -51,7 +55,7 @@ impl Core {
         if leaf.device() && walk::mmu_on(&s.sys) && !va.is_multiple_of(u64::from(mem.bytes)) {
             return Err(Self::abort(va, Fault::ALIGNMENT, write));
         }
-        self.enter(table, va, &leaf, access);
+        self.enter(s, table, va, &leaf, access);
         Ok(leaf.pa)
     }
 
@@ -85,6 +89,7 @@ impl Core {
             return self.load_crossing(s, va, mem, first);
         }
         let pa = self.translate(s, va, mem, false)?;
+        self.watch(s, va, mem, true, false)?;
         match self.place(va, pa, mem.bytes, false)? {
             Place::Ram(bytes) => Ok(bytes.load()),
             Place::Device(pa) => {
@@ -105,6 +110,7 @@ impl Core {
         let second_page = (va & !0xfff).wrapping_add(4096);
         self.translate(s, va, byte, false)?;
         self.translate(s, second_page, byte, false)?;
+        self.watch(s, va, mem, true, false)?;
         let mut value = 0;
         for i in 0..mem.bytes {
             let at = if i < first { va.wrapping_add(u64::from(i)) } else { second_page + u64::from(i - first) };
@@ -124,6 +130,7 @@ impl Core {
             return self.store_crossing(s, va, value, mem, first);
         }
         let pa = self.translate(s, va, mem, true)?;
+        self.watch(s, va, mem, false, true)?;
         match self.place(va, pa, mem.bytes, true)? {
             Place::Ram(bytes) => {
                 bytes.store(value);
@@ -149,6 +156,9 @@ impl Core {
     fn store_crossing(&mut self, s: &CpuState, va: u64, value: u128, mem: Mem, first: u8) -> Result<(), Exception> {
         let byte = Mem { bytes: 1, ..mem };
         let second_page = (va & !0xfff).wrapping_add(4096);
+        self.translate(s, va, byte, true)?;
+        self.translate(s, second_page, byte, true)?;
+        self.watch(s, va, mem, false, true)?;
         let mut places = [None; 16];
         for (i, place) in places.iter_mut().enumerate().take(usize::from(mem.bytes)) {
             let i = i as u8;
@@ -175,10 +185,27 @@ impl Core {
         }
     }
 
-    /// RAM for an exclusive or atomic access, which must be aligned.
-    fn atomic_place(&mut self, s: &CpuState, va: u64, mem: Mem) -> Result<(Bytes, Pa), Exception> {
+    /// The watchpoint exception of an access.
+    fn watch(&self, s: &CpuState, va: u64, mem: Mem, read: bool, write: bool) -> Result<(), Exception> {
+        let (el, _) = self.table(s, mem.unprivileged);
+        self.check_watchpoints(s, Watched { va, bytes: mem.bytes, el, read, write })
+    }
+
+    /// RAM for an atomic access, which must be aligned. A fault that a read would have taken too is reported as one of a
+    /// read (ESR_ELx.WnR).
+    fn rmw_place(&mut self, s: &CpuState, va: u64, mem: Mem) -> Result<(Bytes, Pa), Exception> {
+        self.atomic_place(s, va, mem, true).map_err(|exception| {
+            let aligned = Mem { aligned: true, ..mem };
+            let read = Self::check_alignment(s, va, aligned, false).and_then(|()| self.translate(s, va, mem, false));
+            read.err().filter(|read| read.iss & 0x3f == exception.iss & 0x3f).unwrap_or(exception)
+        })
+    }
+
+    /// RAM for an exclusive store, or for an atomic access (which reads too); must be aligned.
+    fn atomic_place(&mut self, s: &CpuState, va: u64, mem: Mem, read: bool) -> Result<(Bytes, Pa), Exception> {
         Self::check_alignment(s, va, Mem { aligned: true, ..mem }, true)?;
         let pa = self.translate(s, va, mem, true)?;
+        self.watch(s, va, mem, read, true)?;
         match self.place(va, pa, mem.bytes, true)? {
             Place::Ram(bytes) => Ok((bytes, pa)),
             // Unsupported exclusive or atomic access (DFSC 0b110101).
@@ -200,7 +227,7 @@ impl Core {
         mem: Mem,
     ) -> Result<bool, Exception> {
         let monitor = self.monitor.take();
-        let (bytes, pa) = self.atomic_place(s, va, mem)?;
+        let (bytes, pa) = self.atomic_place(s, va, mem, false)?;
         let Some(monitor) = monitor.filter(|m| m.va == va && m.bytes == mem.bytes) else { return Ok(false) };
         let stored = bytes.cas(monitor.value, value) == monitor.value;
         if stored {
@@ -217,7 +244,7 @@ impl Core {
         value: u64,
         mem: Mem,
     ) -> Result<u64, Exception> {
-        let (bytes, pa) = self.atomic_place(s, va, mem)?;
+        let (bytes, pa) = self.rmw_place(s, va, mem)?;
         let old = bytes.update(|old| op.apply(old, value, mem.bytes));
         self.written(pa);
         Ok(old)
@@ -231,11 +258,26 @@ impl Core {
         new: u128,
         mem: Mem,
     ) -> Result<u128, Exception> {
-        let (bytes, pa) = self.atomic_place(s, va, mem)?;
+        let (bytes, pa) = self.rmw_place(s, va, mem)?;
         let mask = u128::MAX >> (128 - 8 * u32::from(mem.bytes));
         let old = bytes.cas(expected & mask, new & mask);
         self.written(pa);
         Ok(old)
+    }
+
+    /// The address of a cache maintenance operation: its faults, which count as a write's (ESR_ELx.{CM, WnR}). EL1 needs
+    /// no permission, and EL0 one to read (D7.5.8).
+    pub(super) fn maintained(&mut self, s: &CpuState, va: u64) -> Result<(), Exception> {
+        const CM: u32 = 1 << 8;
+        let el = s.pstate.el;
+        let access = Access { write: false, fetch: false, el, pan: false };
+        match walk::walk(self.wiring.bus.ram(), &s.sys, va, access) {
+            Err(fault) => {
+                let abort = Self::abort(va, fault, true);
+                Err(Exception { iss: abort.iss | CM, ..abort })
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
     /// DC ZVA: 64 bytes of zeros.
@@ -243,9 +285,16 @@ impl Core {
         let start = va & !63;
         let mem = Mem::plain(16);
         let pa = self.translate(s, start, mem, true).map_err(|e| Exception { far: Some(va), ..e })?;
-        let Target::Ram(_) = self.wiring.bus.target(pa) else {
+        if self.wiring.bus.target(pa) == Target::Nothing {
+            return Err(Self::abort(va, Fault::EXTERNAL, true));
+        }
+        // The page was entered just now, at the latest.
+        let (_, table) = self.table(s, false);
+        if self.contexts.tables(table).entry(start).page & Entry::DEVICE != 0 {
             return Err(Self::abort(va, Fault::ALIGNMENT, true));
-        };
+        }
+        let watched = Watched { va: start, bytes: 64, el: s.pstate.el, read: false, write: true };
+        self.check_watchpoints(s, watched).map_err(|e| Exception { far: Some(va), ..e })?;
         for i in 0..4 {
             self.store_bytes(s, start + 16 * i, 0, mem)?;
         }

@@ -1,7 +1,8 @@
 //! Taking exceptions to EL1 and returning from them (DDI 0487, D1.10 and D1.11).
 
-use super::{Core, SCTLR_SPAN};
+use super::{Core, SCTLR_SPAN, debug};
 use crate::ir::{Exception, Return};
+use crate::mmu::walk;
 use crate::state::{CpuState, El, Flags};
 
 /// Offset of an asynchronous exception's vector.
@@ -28,7 +29,7 @@ fn enter(s: &mut CpuState, return_to: u64, kind: u64) {
     s.pstate.uao = false;
     s.pstate.ss = false;
     s.pstate.il = false;
-    s.pc = s.sys.vbar.wrapping_add(base + kind);
+    s.pc = walk::strip_tag(&s.sys, s.sys.vbar.wrapping_add(base + kind));
 }
 
 /// Takes an interrupt.
@@ -46,7 +47,11 @@ impl Core {
         let exception = if exception.ec == SMC { Exception::UNDEFINED } else { exception };
         let return_to = match exception.ret {
             Return::This => s.pc,
-            Return::Next => s.pc.wrapping_add(4),
+            Return::Next => {
+                // A call is an instruction done.
+                self.after(s, 0);
+                s.pc.wrapping_add(4)
+            }
         };
         if exception.ec == HVC {
             s.pc = return_to;
@@ -70,14 +75,15 @@ impl Core {
         self.monitor = None;
         self.event = true;
         let (el, spsel) = (El::from_bits(spsr as u32 >> 2 & 3), spsr & 1 != 0);
-        s.pc = s.sys.elr;
+        s.pc = walk::strip_tag(&s.sys, s.sys.elr);
         s.flags = Flags::from_nzcv(spsr as u32 >> 28);
+        let legal = spsr & 0x12 == 0 && matches!((el, spsel), (El::El0, false) | (El::El1, _));
+        s.pstate.ss = debug::return_ss(s, spsr, if legal { el } else { s.pstate.el });
+        self.stepped = None;
         s.pstate.daif = (spsr >> 6 & 15) as u8;
         s.pstate.pan = spsr >> 22 & 1 != 0;
         s.pstate.uao = spsr >> 23 & 1 != 0;
         s.pstate.il = spsr >> 20 & 1 != 0;
-        s.pstate.ss = spsr >> 21 & 1 != 0 && s.sys.mdscr & 1 != 0;
-        let legal = spsr & 0x12 == 0 && matches!((el, spsel), (El::El0, false) | (El::El1, _));
         if legal {
             s.switch_stack(el, spsel);
         } else {

@@ -2,13 +2,17 @@
 
 mod access;
 mod alarm;
+mod debug;
 mod exception;
+#[cfg(test)]
+mod hostile;
 mod pmu;
 mod psci;
 mod run;
 mod shared;
 mod sys;
 mod timer;
+mod translate;
 
 pub use alarm::Alarm;
 pub use run::Engine;
@@ -20,6 +24,7 @@ use devices::bus::{Bus, Clock, GicCpuPort, IrqLine};
 
 use crate::a64::sysreg::CpuModel;
 use crate::ir::{Context, Wait};
+use crate::jit::{Cache, Frame};
 use crate::mmu::Contexts;
 use crate::mmu::walk;
 use crate::state::{CpuState, El};
@@ -34,6 +39,8 @@ pub struct Wiring {
     pub clock: Arc<dyn Clock>,
     /// The GICv3 CPU interface; none with a GICv2.
     pub gic: Option<Arc<dyn GicCpuPort>>,
+    /// Translated code; none to interpret.
+    pub cache: Option<Arc<Cache>>,
     /// Wakes vCPUs for their timers.
     pub alarm: Arc<Alarm>,
     /// The virtual timer's interrupt.
@@ -65,15 +72,20 @@ pub struct Core {
     waiting: Option<Wait>,
     /// Page of the last fetch: table index, its generation, virtual and physical page.
     fetched: Option<(usize, u64, u64, u64)>,
+    /// The instruction just stepped was a load-exclusive or not; none when nothing was stepped.
+    stepped: Option<bool>,
+    /// Addresses that armed watchpoints may match.
+    watched: debug::Ranges,
     /// Guest instructions executed, as far as the engine counts them.
     instructions: u64,
 }
 
 /// A vCPU.
 pub struct Vcpu {
-    /// Architectural state.
-    pub s: CpuState,
+    frame: Box<Frame>,
     core: Core,
+    /// The cache's epoch that the jump tables are of.
+    epoch: u64,
 }
 
 impl Vcpu {
@@ -89,9 +101,17 @@ impl Vcpu {
             event: false,
             waiting: None,
             fetched: None,
+            stepped: None,
+            watched: Default::default(),
             instructions: 0,
         };
-        Self { s: reset_state(), core }
+        Self { frame: Frame::new(reset_state()), core, epoch: 0 }
+    }
+
+    /// Architectural state.
+    #[must_use]
+    pub fn state(&self) -> &CpuState {
+        &self.frame.s
     }
 
     /// Guest instructions executed so far, as far as the engine counts them.
@@ -103,7 +123,7 @@ impl Vcpu {
 
 impl std::fmt::Debug for Vcpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vcpu").field("id", &self.core.id).field("state", &self.s).finish_non_exhaustive()
+        f.debug_struct("Vcpu").field("id", &self.core.id).field("state", &self.frame.s).finish_non_exhaustive()
     }
 }
 
@@ -111,7 +131,7 @@ impl std::fmt::Debug for Vcpu {
 fn reset_state() -> CpuState {
     let mut s = CpuState::default();
     s.sys.sctlr = SCTLR_RES1;
-    s.sys.cntkctl = 0;
+    s.sys.os_locked = true;
     s
 }
 
@@ -136,6 +156,6 @@ pub fn context(s: &CpuState) -> Context {
         pan: s.pstate.pan,
         uao: s.pstate.uao,
         mmu: walk::mmu_on(&s.sys),
-        step: s.sys.mdscr & 1 != 0,
+        step: debug::single(s),
     }
 }

@@ -3,8 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use devices::bus::Pa;
-
 use super::exception::{self, Interrupt};
 use super::{Core, Vcpu, Verdict, context, reset_state};
 use crate::a64;
@@ -18,6 +16,8 @@ use crate::state::CpuState;
 pub enum Engine {
     /// One at a time.
     Interpreter,
+    /// Translated.
+    Jit,
 }
 
 /// Instructions between looks at requests that nobody was kicked for.
@@ -25,8 +25,7 @@ const SLICE: u32 = 1024;
 
 impl Vcpu {
     /// Runs this vCPU on the calling thread until the machine ends or resets; returns that verdict.
-    pub fn run(&mut self, engine: Engine) -> Verdict {
-        let Engine::Interpreter = engine;
+    pub fn run(&mut self) -> Verdict {
         self.core.wiring.shared.clone().attach(self.core.id);
         loop {
             match self.core.wiring.shared.verdict() {
@@ -45,62 +44,81 @@ impl Vcpu {
                 std::thread::park();
                 continue;
             }
-            self.core.serve(&self.s);
+            self.core.serve(&self.frame.s);
+            self.core.drop_overwritten_code();
             self.take_interrupts();
-            self.core.wait(&self.s);
+            self.core.wait(&self.frame.s);
             self.core.enter_guest();
-            for _ in 0..SLICE {
-                self.step();
-                if self.core.waiting.is_some() || self.core.attention() {
-                    break;
-                }
+            match self.core.wiring.cache.clone() {
+                Some(cache) if !context(&self.frame.s).step && !self.frame.s.pstate.il => self.run_translated(&cache),
+                _ => self.interpret(),
             }
             self.core.leave_guest();
         }
     }
 
+    fn interpret(&mut self) {
+        for _ in 0..SLICE {
+            self.step();
+            if self.core.waiting.is_some() || self.core.attention() {
+                break;
+            }
+        }
+    }
+
     fn start(&mut self, pc: u64, x0: u64) {
-        self.s = reset_state();
-        self.s.pc = pc;
-        self.s.x[0] = x0;
+        self.frame.s = reset_state();
+        self.frame.s.pc = pc;
+        self.frame.s.x[0] = x0;
         self.core.monitor = None;
         self.core.event = false;
         self.core.waiting = None;
         self.core.contexts.flush();
-        self.core.contexts.set_asid(walk::asid(&self.s.sys));
+        self.core.contexts.set_asid(walk::asid(&self.frame.s.sys));
         self.core.fetched = None;
-        self.core.sync_timers(&self.s);
+        self.core.stepped = None;
+        self.core.debug_changed(&self.frame.s);
+        self.core.sync_timers(&self.frame.s);
     }
 
     fn take_interrupts(&mut self) {
         let lines = self.core.wiring.shared.cpus[self.core.id].lines.load(Ordering::SeqCst);
-        let daif = self.s.pstate.daif;
+        let daif = self.frame.s.pstate.daif;
         if lines & 2 != 0 && daif & 1 == 0 {
-            exception::interrupt(&mut self.s, Interrupt::Fiq);
+            exception::interrupt(&mut self.frame.s, Interrupt::Fiq);
         } else if lines & 1 != 0 && daif & 2 == 0 {
-            exception::interrupt(&mut self.s, Interrupt::Irq);
+            exception::interrupt(&mut self.frame.s, Interrupt::Irq);
         }
     }
 
     /// Executes one instruction, or takes its exception.
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         if let Err(exception) = self.instruction() {
-            self.core.take(&mut self.s, exception);
+            self.core.take(&mut self.frame.s, exception);
             self.core.waiting.get_or_insert(Wait::Sevl);
         }
     }
 
     fn instruction(&mut self) -> Result<(), Exception> {
-        if self.s.pstate.il {
+        let context = context(&self.frame.s);
+        if context.step {
+            self.core.before(&self.frame.s)?;
+        }
+        let word = self.core.fetch(&self.frame.s)?;
+        if context.step {
+            self.core.check_breakpoints(&self.frame.s)?;
+        }
+        if self.frame.s.pstate.il {
             return Err(Exception::ILLEGAL_STATE);
         }
-        let word = self.core.fetch(&self.s)?;
         let row = a64::decode(word).ok_or(Exception::UNDEFINED)?;
-        let context = context(&self.s);
         self.core.instructions += 1;
-        let flow = (row.eval)(&mut Eval::new(&mut self.s, &mut self.core, &context), word)?;
-        let next = self.s.pc.wrapping_add(4);
-        self.s.pc = match flow {
+        let flow = (row.eval)(&mut Eval::new(&mut self.frame.s, &mut self.core, &context), word)?;
+        if context.step {
+            self.core.after(&mut self.frame.s, word);
+        }
+        let next = self.frame.s.pc.wrapping_add(4);
+        self.frame.s.pc = match flow {
             Flow::Next => next,
             Flow::Sync => {
                 self.core.waiting.get_or_insert(Wait::Sevl);
@@ -118,7 +136,7 @@ impl Vcpu {
                     next
                 }
             }
-            Flow::Indirect { target, .. } => walk::strip_tag(&self.s.sys, target),
+            Flow::Indirect { target, .. } => walk::strip_tag(&self.frame.s.sys, target),
         };
         Ok(())
     }
@@ -142,11 +160,11 @@ impl Core {
         self.sync_timers(s);
     }
 
-    fn enter_guest(&self) {
+    pub(super) fn enter_guest(&self) {
         self.wiring.shared.cpus[self.id].in_guest.store(true, Ordering::SeqCst);
     }
 
-    fn leave_guest(&self) {
+    pub(super) fn leave_guest(&self) {
         self.wiring.shared.cpus[self.id].in_guest.store(false, Ordering::SeqCst);
     }
 
@@ -171,13 +189,4 @@ impl Core {
             _ => {}
         }
     }
-
-    /// Translated code in the page of `pa` was overwritten.
-    pub(super) fn code_written(&mut self, _pa: Pa) {}
-
-    /// IC IVAU.
-    pub(super) fn invalidate_code(&mut self, _s: &CpuState, _va: u64) {}
-
-    /// IC IALLU.
-    pub(super) fn invalidate_all_code(&mut self) {}
 }

@@ -83,6 +83,9 @@ pub struct Shared {
     changed: (Mutex<()>, Condvar),
 }
 
+/// TLB operations that wait for one vCPU; more than these become one of everything.
+const MOST_TLB_OPS: usize = 64;
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no holder of a vCPU's shared state panics")
 }
@@ -156,7 +159,15 @@ impl Shared {
     pub(super) fn broadcast(&self, from: usize, op: TlbOp) {
         for (index, cpu) in self.cpus.iter().enumerate() {
             if index != from {
-                lock(&cpu.tlb_ops).push(op);
+                let mut ops = lock(&cpu.tlb_ops);
+                // A vCPU that is off or idle serves nothing for a while: do not hoard.
+                if ops.len() >= MOST_TLB_OPS {
+                    ops.clear();
+                    ops.push(TlbOp::All);
+                } else {
+                    ops.push(op);
+                }
+                drop(ops);
                 cpu.attention.store(1, Ordering::SeqCst);
             }
         }

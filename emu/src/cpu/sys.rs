@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Core, SCTLR_RES1, SCTLR_SPAN, pmu};
+use super::{Core, SCTLR_RES1, SCTLR_SPAN, context, pmu};
 use crate::a64::sysreg::{self, Special, SysRow, What};
 use crate::ir::{AtomicOp, Barrier, Env, Exception, Mem, SysEnc, Wait};
 use crate::mmu::TlbOp;
@@ -16,8 +16,12 @@ mod sctlr {
     pub const UCT: u64 = 1 << 15;
     pub const NTWI: u64 = 1 << 16;
     pub const NTWE: u64 = 1 << 18;
+    pub const TSCXT: u64 = 1 << 20;
     pub const UCI: u64 = 1 << 26;
 }
+
+/// MDSCR_EL1.TDCC: EL0 may not use the debug communications channel.
+const MDSCR_TDCC: u64 = 1 << 12;
 
 impl Core {
     /// The trap of an MRS, MSR or SYS at EL0 (EC 0x18); Rt is in the instruction's word.
@@ -41,8 +45,17 @@ impl Core {
         if el == El::El0 && !Self::el0_may(s, row.what, enc, read) {
             return Err(self.trap(s, enc, read));
         }
-        if matches!(row.what, What::Special(Special::Icc(_))) && self.wiring.gic.is_none() {
+        let absent = match row.what {
+            What::Special(Special::Icc(_)) => self.wiring.gic.is_none(),
+            // The current stack pointer has no number.
+            What::Special(Special::SpEl0) => !s.pstate.spsel,
+            _ => false,
+        };
+        if absent {
             return Err(Exception::UNDEFINED);
+        }
+        if matches!(row.what, What::Special(Special::Fpcr | Special::Fpsr)) && context(s).fp_trap {
+            return Err(Exception::FP_TRAP);
         }
         Ok(row)
     }
@@ -51,8 +64,10 @@ impl Core {
     fn el0_may(s: &CpuState, what: What, enc: SysEnc, read: bool) -> bool {
         let (what, cntkctl, pmu) = (what, s.sys.cntkctl, s.sys.pmuserenr);
         let What::Special(special) = what else {
-            // The counter's frequency; the performance monitors' plain registers.
+            // The counter's frequency; the performance monitors' and the debugger's plain registers.
             return match enc.parts() {
+                (2, 3, ..) => s.sys.mdscr & MDSCR_TDCC == 0,
+                (3, 3, 13, 0, 7) => s.sys.sctlr & sctlr::TSCXT == 0,
                 (3, 3, 14, 0, 0) => cntkctl & 3 != 0,
                 (3, 3, 9, 14, 0) => true,
                 (3, 3, 9, ..) | (3, 3, 14, 12 | 15, _) => pmu & 1 != 0,
@@ -90,7 +105,6 @@ impl Core {
             Special::Fpsr => u64::from(s.fp.fpsr),
             Special::SpEl0 => s.sp[0],
             Special::Mpidr => 1 << 31 | self.id as u64,
-            Special::Pfr0 => self.model.pfr0 | u64::from(self.wiring.gic.is_some()) << 24,
             // IDC set, DIC clear, 64-byte lines, 16-word granules (D17.2.34).
             Special::Ctr => 1 << 31 | 1 << 28 | 4 << 24 | 4 << 20 | 4 << 16 | 3 << 14 | 4,
             Special::CntVct | Special::CntPct => self.count(),
@@ -104,6 +118,12 @@ impl Core {
                 let lines = u64::from(self.wiring.shared.cpus[self.id].lines.load(Ordering::SeqCst));
                 (lines & 1) << 7 | (lines >> 1 & 1) << 6
             }
+            Special::ClaimSet => 0xff,
+            Special::ClaimClr => s.sys.dbgclaim,
+            Special::Pfr0 => self.model.pfr0 | u64::from(self.wiring.gic.is_some()) << 24,
+            // 32 KiB, 4 ways, for either cache of level 1; nothing else is there to be described.
+            Special::Ccsidr if s.sys.csselr < 2 => 127 << 13 | 3 << 3 | 2,
+            Special::Ccsidr => 0,
             Special::Oslsr => 1 << 3 | u64::from(s.sys.os_locked) << 1,
             Special::PmCcntr => self.pmu_read(s, 31),
             Special::PmEvcntr(n) => self.pmu_read(s, usize::from(n)),
@@ -115,7 +135,12 @@ impl Core {
             Special::PmOvsSet | Special::PmOvsClr => s.sys.pmovs,
             Special::PmCr => (pmu::COUNTERS as u64) << 11 | 1 << 6 | s.sys.pmcr,
             Special::Icc(reg) => self.wiring.gic.as_ref().map_or(0, |gic| gic.icc_read(self.id, reg)),
-            Special::Translation | Special::PmUserenr | Special::Oslar | Special::PmSwinc | Special::PmXevcntr => 0,
+            Special::Translation
+            | Special::Debug
+            | Special::PmUserenr
+            | Special::Oslar
+            | Special::PmSwinc
+            | Special::PmXevcntr => 0,
         }
     }
 
@@ -137,7 +162,12 @@ impl Core {
             Special::CntPCtl => self.timer(s, |s, _| s.sys.cntp_ctl = value & 3),
             Special::CntVCval => self.timer(s, |s, _| s.sys.cntv_cval = value),
             Special::CntPCval => self.timer(s, |s, _| s.sys.cntp_cval = value),
-            Special::Oslar => s.sys.os_locked = value & 1 != 0,
+            Special::Oslar => {
+                s.sys.os_locked = value & 1 != 0;
+                self.debug_changed(s);
+            }
+            Special::ClaimSet => s.sys.dbgclaim |= value & 0xff,
+            Special::ClaimClr => s.sys.dbgclaim &= !value,
             Special::PmCcntr => self.pmu_write(s, 31, value),
             Special::PmEvcntr(n) => self.pmu_write(s, usize::from(n), value),
             Special::PmXevcntr if (s.sys.pmselr as usize) < pmu::COUNTERS => {
@@ -274,11 +304,16 @@ impl Env for Core {
                 let field = field(&mut s.sys);
                 *field = *field & !mask | value & mask;
             }
+            What::Hooked(field, mask, Special::Debug) => {
+                let field = field(&mut s.sys);
+                *field = *field & !mask | value & mask;
+                self.debug_changed(s);
+            }
             What::Hooked(field, mask, _) => {
                 let before = Self::controls(s);
                 let field = field(&mut s.sys);
                 *field = *field & !mask | value & mask;
-                s.sys.sctlr |= SCTLR_RES1 & !SCTLR_SPAN;
+                s.sys.sctlr |= SCTLR_RES1 & !(SCTLR_SPAN | sctlr::TSCXT);
                 self.translation_changed(s, &before);
             }
             What::Special(special) => self.write_special(s, special, value),
@@ -302,6 +337,7 @@ impl Env for Core {
                 if el0 && s.sys.sctlr & sctlr::UCI == 0 {
                     return Err(self.trap(s, enc, false));
                 }
+                self.maintained(s, value)?;
                 if crm == 5 {
                     self.invalidate_code(s, value);
                 }
@@ -310,8 +346,10 @@ impl Env for Core {
             _ if el0 => return Err(Exception::UNDEFINED),
             // IC IALLU, IALLUIS.
             (1, 0, 7, 1 | 5, 0) => self.invalidate_all_code(),
-            // DC IVAC, ISW, CSW, CISW: memory is coherent.
-            (1, 0, 7, 6 | 10 | 14, _) => {}
+            // DC IVAC: cleans, too, since memory is coherent.
+            (1, 0, 7, 6, 1) => self.maintained(s, value)?,
+            // DC ISW, CSW, CISW.
+            (1, 0, 7, 6 | 10 | 14, 2) => {}
             // AT S1E1R, S1E1W, S1E0R, S1E0W, S1E1RP, S1E1WP.
             (1, 0, 7, 8, 0..=3) | (1, 0, 7, 9, 0 | 1) => {
                 let el = if op2 >= 2 { El::El0 } else { El::El1 };
@@ -321,6 +359,7 @@ impl Env for Core {
             // TLBI; CRm 3 is the inner shareable form, 7 the local one.
             (1, 0, 8, 3 | 7, _) => {
                 let (va, asid) = tlbi_page(value);
+                let asid = walk::asid_of(&s.sys, asid);
                 let op = match op2 {
                     0 => TlbOp::All,
                     1 | 5 => TlbOp::Page(va, asid),

@@ -239,3 +239,12 @@ pub struct Block {
     /// How it ends.
     pub term: Term,
 }
+
+/// A piece of one page of guest code: the blocks that its inner branches reach from the first.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// The blocks; control enters at the first.
+    pub blocks: Vec<Block>,
+    /// What the code was lifted for.
+    pub context: super::Context,
+}

@@ -247,7 +247,7 @@ pub struct Context {
     pub uao: bool,
     /// Stage 1 translation is on.
     pub mmu: bool,
-    /// Software step is active: units of one instruction.
+    /// Software step is active or a breakpoint armed: instructions are interpreted one at a time.
     pub step: bool,
 }
 

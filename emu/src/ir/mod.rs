@@ -5,6 +5,8 @@ mod build;
 mod env;
 mod lift;
 pub mod op;
+pub mod opt;
+pub mod softfloat;
 
 pub use build::{Build, Cond, Flow, Indirect};
 pub use env::{AtomicOp, Barrier, Context, Env, Exception, Mem, Order, Return, SysEnc, Wait};

@@ -23,6 +23,7 @@ use devices::virtio::VirtioDevice;
 
 use crate::a64::sysreg::{CpuModel, ID_MODELS};
 use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict};
+use crate::jit::{self, Cache};
 use poller::Poller;
 
 /// What interrupt controller a board has.
@@ -99,6 +100,9 @@ pub enum MachineError {
         /// All names.
         known: String,
     },
+    /// The host cannot run translated code.
+    #[error("--accel jit: {0} (--accel interp runs anywhere, slowly)")]
+    Jit(String),
     /// Too many devices.
     #[error("{0} virtio devices do not fit the board's 32 slots")]
     Slots(usize),
@@ -113,7 +117,7 @@ pub struct Machine {
     alarm: Arc<Alarm>,
     clock: Arc<GuestClock>,
     poller: Arc<Poller>,
-    engine: Engine,
+    cache: Option<Arc<Cache>>,
 }
 
 impl std::fmt::Debug for Machine {
@@ -172,9 +176,15 @@ impl Machine {
         let alarm = Alarm::new(config.smp);
         let clock = GuestClock::new();
         let poller = Poller::new();
+        let cache = match config.engine {
+            Engine::Interpreter => None,
+            Engine::Jit => Some(translator()?),
+        };
         let board = boards::Board::new(&config, &boot, seed, ram, host, &shared, &poller);
-        let vcpus = (0..config.smp).map(|id| Vcpu::new(id, model, board.wiring(id, &shared, &clock, &alarm))).collect();
-        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, engine: config.engine })
+        let vcpus = (0..config.smp)
+            .map(|id| Vcpu::new(id, model, board.wiring(id, &shared, &clock, &alarm, cache.clone())))
+            .collect();
+        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache })
     }
 
     /// The host's hands on it.
@@ -194,7 +204,7 @@ impl Machine {
     /// When a thread of the machine panicked: a defect of Handset.
     pub fn run(&mut self) -> Verdict {
         let (shared, alarm, poller, clock) = (&self.shared, &self.alarm, &self.poller, &self.clock);
-        let (vcpus, board, boot, engine) = (&mut self.vcpus, &mut self.board, &self.boot, self.engine);
+        let (vcpus, board, boot) = (&mut self.vcpus, &mut self.board, &self.boot);
         thread::scope(|scope| {
             let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
             let alarms = spawn("alarm").spawn_scoped(scope, || alarm.run(shared, &**clock));
@@ -206,7 +216,7 @@ impl Machine {
                         .iter_mut()
                         .enumerate()
                         .map(|(id, vcpu)| {
-                            let thread = spawn(&format!("vcpu{id}")).spawn_scoped(cpus, move || vcpu.run(engine));
+                            let thread = spawn(&format!("vcpu{id}")).spawn_scoped(cpus, move || vcpu.run());
                             thread.expect("the host starts threads")
                         })
                         .collect();
@@ -228,6 +238,14 @@ impl Machine {
             verdict
         })
     }
+}
+
+fn translator() -> Result<Arc<Cache>, MachineError> {
+    let lacking = jit::unsupported();
+    if !lacking.is_empty() {
+        return Err(MachineError::Jit(format!("this host's CPU lacks {}", lacking.join(", "))));
+    }
+    Cache::new().map(Arc::new).map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))
 }
 
 fn model(name: &str) -> Result<&'static CpuModel, MachineError> {

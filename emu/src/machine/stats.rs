@@ -7,12 +7,17 @@ use super::Machine;
 pub struct Stats {
     /// Guest instructions that each vCPU executed, as far as the engine counts them.
     pub instructions: Vec<u64>,
+    /// What the translator counted, as text, when it is used.
+    pub translator: Option<String>,
 }
 
 impl Machine {
     /// The counters; while the machine runs, nobody can ask.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { instructions: self.vcpus.iter().map(crate::cpu::Vcpu::instructions).collect() }
+        Stats {
+            instructions: self.vcpus.iter().map(crate::cpu::Vcpu::instructions).collect(),
+            translator: self.cache.as_ref().map(|cache| cache.stats.to_string()),
+        }
     }
 }

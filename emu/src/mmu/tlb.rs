@@ -84,16 +84,26 @@ pub struct Memory {
 pub struct Tables {
     memory: Box<Memory>,
     asid: Option<u16>,
-    /// Slots that hold entries of one ASID only.
-    private: Vec<u16>,
-    /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages.
+    /// Slots that may hold entries of one ASID only, a bit each.
+    private: [u64; ENTRIES / 64],
+    /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages, up to that size.
     large: u64,
+    /// First and last address of pages beyond 2 MiB that have pieces here.
+    huge: Vec<(u64, u64)>,
     /// Some code page holds for one ASID only.
     private_code: bool,
     last_use: u64,
     used: bool,
     /// Changes whenever translations were taken away: what was looked up before is to be looked up again.
     pub generation: u64,
+}
+
+/// Pages beyond 2 MiB that are told apart.
+const MOST_HUGE: usize = 16;
+
+/// An address without the tag that it may have.
+const fn untagged(va: u64) -> u64 {
+    ((va << 8) as i64 >> 8) as u64
 }
 
 const fn region_bit(va: u64) -> u64 {
@@ -107,8 +117,9 @@ impl Tables {
         Self {
             memory,
             asid: None,
-            private: Vec::new(),
+            private: [0; ENTRIES / 64],
             large: 0,
+            huge: Vec::new(),
             private_code: false,
             last_use: 0,
             used: false,
@@ -128,8 +139,7 @@ impl Tables {
     }
 
     /// The code page at `va` has this identity.
-    pub fn set_code(&mut self, va: u64, id: u32, global: bool) {
-        self.private_code |= !global;
+    pub fn set_code(&mut self, va: u64, id: u32) {
         if self.memory.code[slot(va)] != id {
             self.forget_jumps(va);
             self.memory.code[slot(va)] = id;
@@ -170,21 +180,25 @@ impl Tables {
             *entry = Entry::invalid(slot);
         }
         self.forget_code();
-        self.private.clear();
+        self.private.fill(0);
         self.large = 0;
+        self.huge.clear();
     }
 
     /// Drops what holds for one ASID only. Code pages are dropped whole: EL1 runs none but global ones, as a rule.
     fn flush_private(&mut self) {
         self.generation += 1;
-        if self.private_code {
+        if std::mem::take(&mut self.private_code) {
             self.forget_code();
-            self.private_code = false;
         }
-        for slot in std::mem::take(&mut self.private) {
-            let slot = usize::from(slot);
-            if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
-                self.memory.entries[slot] = Entry::invalid(slot);
+        for (word, bits) in self.private.iter_mut().enumerate() {
+            let mut bits = std::mem::take(bits);
+            while bits != 0 {
+                let slot = 64 * word + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
+                    self.memory.entries[slot] = Entry::invalid(slot);
+                }
             }
         }
     }
@@ -199,11 +213,11 @@ impl Tables {
         if leaf.global {
             entry.page |= Entry::GLOBAL;
         } else {
-            self.private.push(slot as u16);
+            self.private[slot / 64] |= 1 << (slot % 64);
         }
         if leaf.shift > 12 {
             entry.page |= Entry::LARGE;
-            self.large |= region_bit(va);
+            self.add_large(va, leaf.shift);
         }
         match ram {
             Some(addend) => {
@@ -221,11 +235,28 @@ impl Tables {
         self.used = true;
     }
 
+    /// Remembers that a piece of a larger page is here.
+    fn add_large(&mut self, va: u64, shift: u32) {
+        if shift <= 21 {
+            self.large |= region_bit(va);
+            return;
+        }
+        let first = untagged(va) & !((1 << shift) - 1);
+        let range = (first, first | ((1 << shift) - 1));
+        if !self.huge.contains(&range) {
+            if self.huge.len() == MOST_HUGE {
+                self.huge = vec![(0, u64::MAX)];
+            }
+            self.huge.push(range);
+        }
+    }
+
     /// Drops the page of an address, with every piece of the larger page that it may be part of.
     fn invalidate(&mut self, va: u64) {
         self.generation += 1;
-        if self.large & region_bit(va) != 0 {
-            // Pages above 2 MiB (and contiguous runs of them) are rare and rarely invalidated: drop all.
+        let at = untagged(va);
+        if self.large & region_bit(va) != 0 || self.huge.iter().any(|&(first, last)| first <= at && at <= last) {
+            // Large pages are rarely invalidated: drop all.
             self.flush();
             return;
         }
@@ -396,5 +427,16 @@ mod tests {
         c.tables(el1).insert(0x20_2000, &leaf(0x4000_2000, true, 21), Some(0), true, true);
         c.invalidate(TlbOp::PageAll(0x20_0000));
         assert!(!hits(c.tables(el1), 0x20_1000) && !hits(c.tables(el1), 0x20_2000));
+    }
+
+    #[test]
+    fn invalidating_a_gibibyte_drops_pieces_in_other_regions() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        c.tables(el1).insert(0x4040_1000, &leaf(0x4040_1000, true, 30), Some(0), true, true);
+        c.invalidate(TlbOp::PageAll(0x8000_0000));
+        assert!(hits(c.tables(el1), 0x4040_1000));
+        c.invalidate(TlbOp::PageAll(0x4000_0000));
+        assert!(!hits(c.tables(el1), 0x4040_1000));
     }
 }

@@ -104,8 +104,13 @@ pub const fn mmu_on(sys: &SysRegs) -> bool {
 /// The current ASID.
 #[must_use]
 pub const fn asid(sys: &SysRegs) -> u16 {
-    let asid = (sys.ttbr[(sys.tcr & TCR_A1 != 0) as usize] >> 48) as u16;
-    if sys.tcr & TCR_AS != 0 { asid } else { asid & 0xff }
+    asid_of(sys, (sys.ttbr[(sys.tcr & TCR_A1 != 0) as usize] >> 48) as u16)
+}
+
+/// An ASID field's value: 8 bits of it, or all 16.
+#[must_use]
+pub const fn asid_of(sys: &SysRegs, field: u16) -> u16 {
+    if sys.tcr & TCR_AS != 0 { field } else { field & 0xff }
 }
 
 /// The address without its tag when top-byte-ignore is on for its half (D8.8.1); instruction fetches ignore it too,
@@ -117,8 +122,19 @@ pub const fn strip_tag(sys: &SysRegs, va: u64) -> u64 {
     if tbi { ((va << 8) as i64 >> 8) as u64 } else { va }
 }
 
-/// Physical address bits.
+/// Physical address bits (ID_AA64MMFR0_EL1.PARange).
 const PA_BITS: u32 = 44;
+
+/// Bits of an output address: TCR_EL1.IPS, of which no more than are implemented.
+const fn output_bits(sys: &SysRegs) -> u32 {
+    match sys.tcr >> 32 & 7 {
+        0 => 32,
+        1 => 36,
+        2 => 40,
+        3 => 42,
+        _ => PA_BITS,
+    }
+}
 
 /// Translates `va`.
 ///
@@ -148,7 +164,8 @@ pub fn walk(ram: &GuestRam, sys: &SysRegs, va: u64, access: Access) -> Result<Le
         let bits = input_bits - granule_bits - stride * (levels - 1);
         sys.ttbr[usize::from(upper)] & 0x0000_ffff_ffff_fffe & !((8 << bits) - 1)
     };
-    if table >> PA_BITS != 0 {
+    let output_bits = output_bits(sys);
+    if table >> output_bits != 0 {
         return Err(Fault::at(Fault::SIZE, 0));
     }
     // Hierarchical restrictions: APTable, UXNTable, PXNTable.
@@ -168,7 +185,7 @@ pub fn walk(ram: &GuestRam, sys: &SysRegs, va: u64, access: Access) -> Result<Le
         }
         let address = pte & 0x0000_ffff_ffff_f000;
         if level < 3 && !block {
-            if address >> PA_BITS != 0 {
+            if address >> output_bits != 0 {
                 return Err(Fault::at(Fault::SIZE, level));
             }
             table = address & !((1 << granule_bits) - 1);
@@ -182,7 +199,7 @@ pub fn walk(ram: &GuestRam, sys: &SysRegs, va: u64, access: Access) -> Result<Le
             continue;
         }
         let base = address & !((1 << shift) - 1);
-        if base >> PA_BITS != 0 {
+        if base >> output_bits != 0 {
             return Err(Fault::at(Fault::SIZE, level));
         }
         let hardware_af = sys.tcr & TCR_HA != 0;
@@ -305,6 +322,20 @@ mod tests {
         assert_eq!(walk(&ram, &sys, 0x1234, READ).unwrap().pa, Pa(0x4567_8234));
         assert_eq!(walk(&ram, &sys, 0x2000, READ), Err(Fault { status: 0b000111 }));
         assert_eq!(walk(&ram, &sys, 1 << 39, READ), Err(Fault { status: 0b000100 }));
+    }
+
+    #[test]
+    fn addresses_beyond_the_guests_own_limit_are_size_faults() {
+        let (ram, mut sys) = space(0x10_0000_0000 | 1 << 10 | 3);
+        assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0b000011 }), "TCR.IPS of 32 bits");
+        sys.tcr |= 1 << 32;
+        assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0b000011 }), "36 bits");
+        sys.tcr = sys.tcr & !(7 << 32) | 2 << 32;
+        assert_eq!(walk(&ram, &sys, 0x1000, READ).unwrap().pa, Pa(0x10_0000_0000), "40 bits");
+        sys.ttbr[0] = 1 << 41;
+        assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0 }), "the table itself");
+        (sys.tcr, sys.ttbr[0]) = (sys.tcr | 7 << 32, 1 << 45);
+        assert_eq!(walk(&ram, &sys, 0x1000, READ), Err(Fault { status: 0 }), "no more than are implemented");
     }
 
     #[test]

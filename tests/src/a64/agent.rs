@@ -19,8 +19,8 @@ pub(super) const CASE: usize = STATE + 4 * (MAX_WORDS + 1) + PAGE;
 pub(super) const OUTCOME: usize = 16 + STATE + PAGE;
 
 const PROGRAM: u64 = 0x1010_0000;
-// Not at the sum of two addresses that a case knows.
-const INPUT: u64 = 0x5800_0000;
+// Where no 32-bit value points, nor the sum of two addresses that a case knows.
+const INPUT: u64 = 0x17_5800_0000;
 const OUTPUT: u64 = INPUT + 0x2000;
 const STACK: u64 = INPUT + 0x1_0000;
 const STACK_BYTES: u64 = 0x1_0000;
@@ -63,6 +63,7 @@ pub(super) fn elf() -> Vec<u8> {
     file
 }
 
+#[allow(clippy::useless_conversion, reason = "dynasm converts the numbers of registers that it is given")]
 fn program() -> Vec<u8> {
     let mut a: VecAssembler<Aarch64Relocation> = VecAssembler::new(PROGRAM as usize);
     let words = STATE as u32;

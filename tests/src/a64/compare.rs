@@ -29,7 +29,8 @@ pub fn difference(expected: &Outcome, actual: &Outcome) -> Option<String> {
             differ(&format!("x{n}"), &e.x[n], &a.x[n]);
         }
     }
-    for n in 0..32 {
+    // A fault leaves the destinations of a load of several registers UNKNOWN; QEMU writes the first ones.
+    for n in (0..32).filter(|_| expected.signal != Signal::Fault) {
         if e.v[n] != a.v[n] {
             differ(&format!("v{n}"), &e.v[n], &a.v[n]);
         }

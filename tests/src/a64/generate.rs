@@ -14,7 +14,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -23,7 +23,7 @@ impl Random {
 
     /// Below `n`.
     pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
+        self.bits() % n
     }
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -34,12 +34,31 @@ impl Random {
     fn integer(&mut self) -> u64 {
         let near = self.pick(&[0u64, 1 << 7, 1 << 8, 1 << 15, 1 << 16, 1 << 31, 1 << 32, 1 << 63]);
         match self.below(8) {
-            0..3 => self.next(),
-            3 => self.next() >> self.below(64),
-            4 => (self.next() as i64 >> self.below(64)) as u64,
-            5 => u64::from(self.next() as u32),
+            0..3 => self.bits(),
+            3 => self.bits() >> self.below(64),
+            4 => (self.bits() as i64 >> self.below(64)) as u64,
+            5 => u64::from(self.bits() as u32),
             _ => near.wrapping_add(self.below(5)).wrapping_sub(2),
         }
+    }
+
+    /// A floating-point number whose sums, products and conversions come near a limit more often than chance has it.
+    fn float(&mut self, bits: u32) -> u64 {
+        let frac = [10u32, 23, 52][bits.trailing_zeros() as usize - 4];
+        let ones = (1 << (bits - 1 - frac)) - 1;
+        let bias = ones / 2;
+        let near = self.pick(&[0, bias / 2, bias / 2, bias, bias, bias, bias + 31, bias + 63, bias + bias / 2, ones]);
+        let exp = (near + self.below(5)).saturating_sub(2).min(ones);
+        let mask = (1 << frac) - 1;
+        let fraction = match self.below(6) {
+            0 => 0,
+            1 => self.below(4),
+            2 => mask - self.below(4),
+            3 => 1 << self.below(frac.into()),
+            4 => self.bits() << self.below(frac.into()),
+            _ => self.bits(),
+        };
+        self.below(2) << (bits - 1) | exp << frac | fraction & mask
     }
 
     /// A value for a vector register: random bits, or lanes of notable floating-point numbers.
@@ -78,9 +97,13 @@ impl Random {
             (0x7ff8 << 48) + 1,
             (0x7ff4 << 48) + 1,
         ];
-        let whole = u128::from(self.next()) << 64 | u128::from(self.next());
-        let (bits, table): (u32, &[u64]) = match self.below(7) {
+        let whole = u128::from(self.bits()) << 64 | u128::from(self.bits());
+        let (bits, table): (u32, &[u64]) = match self.below(10) {
             0 | 1 => return whole,
+            7.. => {
+                let bits = self.pick(&[16, 32, 64]);
+                return (0..128 / bits).fold(0, |v, lane| v | u128::from(self.float(bits)) << (bits * lane));
+            }
             2 => return u128::from(self.integer()) << 64 | u128::from(self.integer()),
             3 => (16, &HALF),
             4 => (32, &SINGLE),
@@ -106,6 +129,7 @@ pub fn testable(row: &Row) -> bool {
     !NOT.contains(&row.name)
 }
 
+const CLREX: u32 = 0xd503_3f5f;
 const CODE_POINTER: u32 = 19;
 const INDICES: std::ops::Range<u32> = 20..24;
 const BASES: std::ops::Range<u32> = 24..28;
@@ -135,17 +159,29 @@ impl Generator {
         let first = self.random.pick(&self.rows);
         let len = 1 + self.random.below(max.min(MAX_WORDS) as u64) as usize;
         let mut case = self.of_row(first, len);
-        while case.words.len() < len {
-            let row = self.random.pick(&self.rows);
-            if Model::of(row.name) == case.model || case.model == Model::Max {
-                let word = self.word(row, case.words.len());
-                if len - case.words.len() >= 2 && row.name.starts_with("stx") {
-                    case.words.push(exclusive_load(word));
-                }
-                case.words.push(word);
+        let mut row = first;
+        loop {
+            // A store-exclusive of another size than the load-exclusive before it is CONSTRAINED UNPREDICTABLE, so
+            // a load without its store closes the monitor again.
+            if row.name.starts_with("ldx") && case.words.len() < len {
+                case.words.push(CLREX);
             }
+            if case.words.len() >= len {
+                return case;
+            }
+            row = self.random.pick(&self.rows);
+            if Model::of(row.name) == Model::Max && case.model != Model::Max {
+                continue;
+            }
+            let word = self.word(row, case.words.len());
+            if row.name.starts_with("stx") {
+                if len - case.words.len() < 2 {
+                    return case;
+                }
+                case.words.push(exclusive_load(word));
+            }
+            case.words.push(word);
         }
-        case
     }
 
     /// A case of one instruction, of that row.
@@ -159,7 +195,11 @@ impl Generator {
         for chunk in buffer.chunks_mut(8) {
             chunk.copy_from_slice(&self.random.integer().to_le_bytes());
         }
-        Case { model: Model::of(row.name), words: vec![word], state: self.state(len), buffer }
+        let mut state = self.state(len);
+        if row.name.starts_with("cas") && self.random.below(2) == 0 {
+            expect(&mut state, &buffer, word);
+        }
+        Case { model: Model::of(row.name), words: vec![word], state, buffer }
     }
 
     fn state(&mut self, len: usize) -> State {
@@ -168,18 +208,26 @@ impl Generator {
         let mut v = [0; 32];
         x.fill_with(|| r.integer());
         v.fill_with(|| r.vector());
+        // Neighbours that all but cancel each other.
+        for n in 1..v.len() {
+            if r.below(6) == 0 {
+                let sign =
+                    r.pick(&[0, 1 << 127 | 1 << 63, (u128::MAX / 0xffff_ffff) << 31, (u128::MAX / 0xffff) << 15]);
+                v[n] = (v[n - 1] ^ sign).wrapping_add(u128::from(r.below(3))).wrapping_sub(1);
+            }
+        }
         x[CODE_POINTER as usize] = CODE + 4 * (len as u64 + r.below(1 + (MAX_WORDS - len) as u64));
         for n in INDICES {
             x[n as usize] = (r.below(128) as i64 - 64) as u64;
         }
         for n in BASES {
             let fine = r.pick(&[1, 4, 16, 16]);
-            let tag = if r.below(8) == 0 { r.next() << 56 } else { 0 };
+            let tag = if r.below(8) == 0 { r.bits() << 56 } else { 0 };
             x[n as usize] = (BUFFER + PAGE as u64 / 2 - 256 + r.below(512) / fine * fine) | tag;
         }
         x[31] = BUFFER + PAGE as u64 / 2 - 256 + r.below(32) * 16;
-        let fpcr = if r.below(2) == 0 { 0 } else { r.next() as u32 & FPCR_MASK };
-        let fpsr = if r.below(2) == 0 { 0 } else { r.next() as u32 & FPSR_MASK };
+        let fpcr = if r.below(2) == 0 { 0 } else { r.bits() as u32 & FPCR_MASK };
+        let fpsr = if r.below(2) == 0 { 0 } else { r.bits() as u32 & FPSR_MASK };
         State { x, v, nzcv: r.below(16) as u32, fpcr, fpsr }
     }
 
@@ -187,7 +235,7 @@ impl Generator {
     fn word(&mut self, row: &'static Row, at: usize) -> u32 {
         let r = &mut self.random;
         let word = loop {
-            let word = r.next() as u32 & !row.pattern.mask | row.pattern.value;
+            let word = r.bits() as u32 & !row.pattern.mask | row.pattern.value;
             if decode(word).is_some_and(|found| std::ptr::eq(found, row)) {
                 break word;
             }
@@ -198,6 +246,7 @@ impl Generator {
         let simd = access && word & 1 << 26 != 0;
         let branch = row.group == "branch";
         let forward = 1 + r.below((MAX_WORDS - at) as u64) as u32;
+        let to_stack = word & 31 == 31 && row.group.starts_with("data");
         let mut word = word;
         let mut set = |name: &str, f: &mut dyn FnMut(&mut Random, u32, Field) -> u32| {
             if let Some(field) = row.pattern.find(name) {
@@ -211,6 +260,10 @@ impl Generator {
         for name in ["rd", "rt", "rt2", "rs"] {
             let vector = simd && name != "rs";
             set(name, &mut |_, n, _| if vector { n } else { away(n) });
+        }
+        if to_stack {
+            // The stack pointer does not become a code address.
+            set("rn", &mut |_, n, _| if n == CODE_POINTER { 31 } else { n });
         }
         if row.name == "casp" {
             for name in ["rs", "rt"] {
@@ -235,6 +288,20 @@ impl Generator {
             set("rn", &mut |_, _, _| CODE_POINTER);
         }
         word
+    }
+}
+
+/// Lets a compare-and-swap find what it expects, if its address has 16 bytes.
+fn expect(state: &mut State, buffer: &[u8], word: u32) {
+    let (base, rs) = ((word >> 5 & 31) as usize, (word >> 16 & 31) as usize);
+    let at = (state.x[base] % PAGE as u64) as usize;
+    let Some(bytes) = buffer.get(at..at + 16) else { return };
+    let found = u128::from_le_bytes(bytes.try_into().expect("16 bytes"));
+    // CASP of words has bits 31:30 clear; it and CASP of doublewords have bit 23 clear.
+    let second = if word >> 30 == 0 { found >> 32 } else { found >> 64 };
+    state.x[rs] = found as u64;
+    if word & 1 << 23 == 0 && rs < 30 {
+        state.x[rs + 1] = second as u64;
     }
 }
 

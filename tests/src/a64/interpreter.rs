@@ -64,7 +64,7 @@ impl Run {
 
     /// Executes the instruction at the PC; the signal that it ends in, if any.
     fn step(&mut self) -> Option<Signal> {
-        if self.s.pc % 4 != 0 {
+        if !self.s.pc.is_multiple_of(4) {
             return Some(Signal::Alignment);
         }
         let Some(word) = self.memory.word(self.s.pc) else { return Some(Signal::Fault) };
@@ -138,7 +138,7 @@ impl Flat {
     /// The bytes of an access.
     fn bytes(&mut self, va: u64, mem: Mem, write: bool) -> Result<&mut [u8], Exception> {
         let bytes = u64::from(mem.bytes);
-        let aligned = if self.lse2 { va % 16 + bytes <= 16 } else { va % bytes == 0 };
+        let aligned = if self.lse2 { va % 16 + bytes <= 16 } else { va.is_multiple_of(bytes) };
         if mem.aligned && !aligned {
             return Err(Exception::data_abort(va, 0x21, write));
         }
@@ -187,7 +187,8 @@ impl Env for Flat {
         Ok(value)
     }
     fn store_exclusive(&mut self, _: &mut CpuState, va: u64, value: u128, mem: Mem) -> Result<bool, Exception> {
-        let Some((at, seen)) = self.monitor.take() else { return Ok(false) };
+        // QEMU marks an open monitor with the last address.
+        let (at, seen) = self.monitor.take().unwrap_or((u64::MAX, 0));
         if at != va || self.read(va, mem, true)? != low(seen, mem) {
             return Ok(false);
         }

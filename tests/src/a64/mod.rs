@@ -51,7 +51,13 @@ impl Model {
     #[must_use]
     pub fn of(row: &str) -> Self {
         const BEYOND: [&str; 9] = ["rmif", "setf8", "setf16", "cfinv", "stlur", "ldapur", "ldapursx", "ldapursw", "sb"];
-        if BEYOND.contains(&row) { Self::Max } else { Self::A76 }
+        // FEAT_SHA512, FEAT_SHA3, FEAT_SM3, FEAT_SM4.
+        const CIPHERS: [&str; 7] = ["sha512", "eor3", "bcax", "rax1", "xar", "sm3", "sm4"];
+        // FEAT_FCMA, FEAT_JSCVT.
+        const FLOATING: [&str; 3] = ["fcmla", "fcadd", "fjcvtzs"];
+        let begins = |names: &[&str]| names.iter().any(|name| row.starts_with(name));
+        let beyond = BEYOND.contains(&row) || begins(&CIPHERS) || begins(&FLOATING);
+        if beyond { Self::Max } else { Self::A76 }
     }
 }
 

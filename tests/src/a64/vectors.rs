@@ -87,23 +87,15 @@ fn changes(case: &Case, outcome: &Outcome) -> Vec<(String, u128)> {
 
 /// Sets to zero the inputs of a case of one instruction that `engine` finds not to matter.
 pub fn reduce(engine: &mut dyn Engine, case: &Case) -> Case {
-    let mut case = case.clone();
-    let wanted = engine.run(&case);
+    let (mut case, mut outcome) = (case.clone(), engine.run(case));
     for place in Place::all() {
         let mut trial = case.clone();
         place.set(&mut trial.state, &mut trial.buffer, 0);
         let found = engine.run(&trial);
-        if (found.signal, found.pc) != (wanted.signal, wanted.pc) {
-            continue;
-        }
-        let same = changes(&case, &wanted).into_iter().filter(|change| change.0 != place.name());
-        let now = changes(&trial, &found).into_iter().filter(|change| change.0 != place.name());
-        // What the instruction writes it must write still; what it leaves alone is left alone at zero too.
-        let written = |o: &Outcome| place.get(&o.state, &o.buffer);
-        let kept = written(&found) == written(&wanted)
-            || written(&found) == 0 && { written(&wanted) == place.get(&case.state, &case.buffer) };
-        if same.eq(now) && kept {
-            case = trial;
+        // What the instruction changes it must change still, and to the same; a place left alone is so at zero too.
+        let same = changes(&case, &outcome) == changes(&trial, &found);
+        if same && (found.signal, found.pc) == (outcome.signal, outcome.pc) {
+            (case, outcome) = (trial, found);
         }
     }
     case

@@ -2,6 +2,7 @@
 //! the polynomial product of doublewords.
 
 use crate::ir::op::OpSink;
+use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 
 crate::rows! {
@@ -184,6 +185,6 @@ fn rotate_right<T: Build>(b: &mut T, a: T::V, n: u64) -> T::V {
     if n == 0 {
         return a;
     }
-    let (low, high) = (b.v_ushr(a, 64 | n << 8), b.v_shl(a, 64 | (64 - n) << 8));
+    let (low, high) = (b.v_ushr(a, pack(64, n)), b.v_shl(a, pack(64, 64 - n)));
     b.v_or(low, high)
 }

@@ -4,10 +4,29 @@ pub mod branch;
 pub mod crypto;
 pub mod data_imm;
 pub mod data_reg;
+pub mod fp_convert;
+pub mod fp_scalar;
 pub mod load_store;
 pub mod load_store_atomic;
 pub mod load_store_fp;
-pub mod simd;
+mod simd;
+pub mod simd_across;
+pub mod simd_copy;
+pub mod simd_element;
+mod simd_fp;
+pub mod simd_fp_element;
+pub mod simd_fp_lane;
+pub mod simd_fp_shift;
+pub mod simd_fp_three_same;
+pub mod simd_fp_two_reg;
+pub mod simd_long;
+pub mod simd_modified_imm;
+pub mod simd_permute;
+pub mod simd_scalar;
+pub mod simd_shift;
+pub mod simd_structure;
+pub mod simd_three_same;
+pub mod simd_two_reg;
 pub mod system;
 
 use super::table::Row;
@@ -22,15 +41,22 @@ pub static GROUPS: &[&[Row]] = &[
     load_store_fp::ROWS,
     data_reg::ROWS,
     crypto::ROWS,
-    simd::across::ROWS,
-    simd::copy::ROWS,
-    simd::element::ROWS,
-    simd::long::ROWS,
-    simd::misc::ROWS,
-    simd::modified_imm::ROWS,
-    simd::permute::ROWS,
-    simd::scalar::ROWS,
-    simd::shift::ROWS,
-    simd::structure::ROWS,
-    simd::three_same::ROWS,
+    fp_scalar::ROWS,
+    fp_convert::ROWS,
+    simd_across::ROWS,
+    simd_copy::ROWS,
+    simd_element::ROWS,
+    simd_fp_element::ROWS,
+    simd_fp_lane::ROWS,
+    simd_fp_shift::ROWS,
+    simd_fp_three_same::ROWS,
+    simd_fp_two_reg::ROWS,
+    simd_long::ROWS,
+    simd_modified_imm::ROWS,
+    simd_permute::ROWS,
+    simd_scalar::ROWS,
+    simd_shift::ROWS,
+    simd_structure::ROWS,
+    simd_three_same::ROWS,
+    simd_two_reg::ROWS,
 ];

@@ -39,13 +39,13 @@ const HANDSET: CpuModel = CpuModel {
     //                                CTX     WRP     BRP PMU TRC DBG
     dfr0: fields([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 3, 0, 5, 1, 0, 6]),
     //             RNDR TLB TS FHM DP SM4 SM3 SHA3 RDM TME ATOM CRC SHA2 SHA1 AES -
-    isar0: fields([0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 2, 1, 2, 1, 2, 0]),
+    isar0: fields([0, 0, 1, 0, 1, 1, 1, 1, 1, 0, 2, 1, 2, 1, 2, 0]),
     //             LS64 XS I8MM DGH BF16 SPEC SB FRINT GPI GPA LRCPC FCMA JSCVT API APA DPB
-    isar1: fields([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 1]),
+    isar1: fields([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1, 0, 0, 1]),
     //             ECV FGT - - EXS TG4_2 TG64_2 TG16_2 TG4 TG64 TG16 BEEL0 SNS BE ASID PA
     mmfr0: fields([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 4]),
     //             - - - - - - TIDCP - XNX SPEC PAN LO HPDS VH VMID HAFDBS
-    mmfr1: fields([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 2, 2]),
+    mmfr1: fields([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 0, 0, 2]),
     //             E0PD EVT BBM TTL - FWB IDS AT ST NV CCIDX VARANGE IESB LSM UAO CNP
     mmfr2: fields([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]),
 };

@@ -22,8 +22,6 @@ pub enum Special {
     Fpsr,
     SpEl0,
     Mpidr,
-    /// The model's, with the GIC's CPU interface where the board has one.
-    Pfr0,
     Ctr,
     CntVct,
     CntPct,
@@ -36,7 +34,13 @@ pub enum Special {
     Isr,
     Oslar,
     Oslsr,
-    /// Stage 1 control (SCTLR, TCR, TTBRn, MAIR, CPACR, CONTEXTIDR, MDSCR): the context or the TLB's keys change.
+    ClaimSet,
+    ClaimClr,
+    Pfr0,
+    Ccsidr,
+    /// What arms breakpoints and watchpoints, and software step.
+    Debug,
+    /// Stage 1 control (SCTLR, TCR, TTBRn, MAIR, CPACR): the context or the TLB's keys change.
     Translation,
     PmCcntr,
     PmEvcntr(u8),
@@ -87,6 +91,10 @@ const E1: Option<El> = Some(El::El1);
 const NO: Option<El> = None;
 const ALL: u64 = u64::MAX;
 const LOW: u64 = 0xffff_ffff;
+/// MDSCR_EL1: SS, ERR, TDCC, KDE, HDE, MDE, and what a debugger would keep there while the OS is locked.
+const MDSCR: u64 = 1 | 1 << 6 | 0b1111 << 12 | 0b111 << 21 | 0b1111 << 26;
+/// SCTLR_EL1: M, A, C, SA, SA0, UMA, I, DZE, UCT, nTWI, nTWE, WXN, TSCXT, SPAN, UCI. Data is little-endian only.
+const SCTLR: u64 = 0b1_1111 | 1 << 9 | 1 << 12 | 0b111 << 14 | 0b111 << 18 | 1 << 23 | 1 << 26;
 
 macro_rules! sysregs {
     ($( $name:literal $op0:literal $op1:literal $crn:literal $crm:literal $op2:literal $read:ident $write:ident $what:expr; )*) => {
@@ -103,17 +111,21 @@ use What::{Hooked, Id, Plain};
 sysregs! {
     "OSDTRRX_EL1" 2 0 0 0 2 E1 E1 Plain(|s| &mut s.osdtrrx, LOW);
     "MDCCINT_EL1" 2 0 0 2 0 E1 E1 Plain(|s| &mut s.mdccint, LOW);
-    "MDSCR_EL1" 2 0 0 2 2 E1 E1 Hooked(|s| &mut s.mdscr, LOW, S::Translation);
+    "MDSCR_EL1" 2 0 0 2 2 E1 E1 Hooked(|s| &mut s.mdscr, MDSCR, S::Debug);
     "OSDTRTX_EL1" 2 0 0 3 2 E1 E1 Plain(|s| &mut s.osdtrtx, LOW);
     "OSECCR_EL1" 2 0 0 6 2 E1 E1 Plain(|s| &mut s.oseccr, LOW);
     "MDRAR_EL1" 2 0 1 0 0 E1 NO Id(|_| 0);
     "OSLAR_EL1" 2 0 1 0 4 NO E1 What::Special(S::Oslar);
     "OSLSR_EL1" 2 0 1 1 4 E1 NO What::Special(S::Oslsr);
-    "OSDLR_EL1" 2 0 1 3 4 E1 E1 Plain(|s| &mut s.osdlr, 1);
-    "DBGPRCR_EL1" 2 0 1 4 4 E1 E1 Plain(|s| &mut s.dbgprcr, 1);
-    "DBGCLAIMSET_EL1" 2 0 7 8 6 E1 E1 Plain(|s| &mut s.dbgclaim, 0xff);
+    "OSDLR_EL1" 2 0 1 3 4 E1 E1 Hooked(|s| &mut s.osdlr, 1, S::Debug);
+    "DBGPRCR_EL1" 2 0 1 4 4 E1 E1 Hooked(|s| &mut s.dbgprcr, 1, S::Debug);
+    "DBGCLAIMSET_EL1" 2 0 7 8 6 E1 E1 What::Special(S::ClaimSet);
+    "DBGCLAIMCLR_EL1" 2 0 7 9 6 E1 E1 What::Special(S::ClaimClr);
     "DBGAUTHSTATUS_EL1" 2 0 7 14 6 E1 NO Id(|_| 0);
+    // The debug communications channel has nobody at its other end.
     "MDCCSR_EL0" 2 3 0 1 0 E0 NO Id(|_| 0);
+    "DBGDTR_EL0" 2 3 0 4 0 E0 E0 Id(|_| 0);
+    "DBGDTRRX_EL0" 2 3 0 5 0 E0 E0 Id(|_| 0);
 
     "MIDR_EL1" 3 0 0 0 0 E1 NO Id(|m| m.midr);
     "MPIDR_EL1" 3 0 0 0 5 E1 NO What::Special(S::Mpidr);
@@ -127,7 +139,7 @@ sysregs! {
     "ID_AA64MMFR1_EL1" 3 0 0 7 1 E1 NO Id(|m| m.mmfr1);
     "ID_AA64MMFR2_EL1" 3 0 0 7 2 E1 NO Id(|m| m.mmfr2);
 
-    "SCTLR_EL1" 3 0 1 0 0 E1 E1 Hooked(|s| &mut s.sctlr, ALL, S::Translation);
+    "SCTLR_EL1" 3 0 1 0 0 E1 E1 Hooked(|s| &mut s.sctlr, SCTLR, S::Translation);
     "ACTLR_EL1" 3 0 1 0 1 E1 E1 Plain(|s| &mut s.actlr, 0);
     "CPACR_EL1" 3 0 1 0 2 E1 E1 Hooked(|s| &mut s.cpacr, 3 << 20, S::Translation);
     "TTBR0_EL1" 3 0 2 0 0 E1 E1 Hooked(|s| &mut s.ttbr[0], ALL, S::Translation);
@@ -148,14 +160,17 @@ sysregs! {
     "PAR_EL1" 3 0 7 4 0 E1 E1 Plain(|s| &mut s.par, ALL);
     "PMINTENSET_EL1" 3 0 9 14 1 E1 E1 What::Special(S::PmIntenSet);
     "PMINTENCLR_EL1" 3 0 9 14 2 E1 E1 What::Special(S::PmIntenClr);
-    "PMMIR_EL1" 3 0 9 14 6 E1 NO Id(|_| 0);
     "MAIR_EL1" 3 0 10 2 0 E1 E1 Hooked(|s| &mut s.mair, ALL, S::Translation);
     "AMAIR_EL1" 3 0 10 3 0 E1 E1 Plain(|s| &mut s.amair, 0);
-    "LORC_EL1" 3 0 10 4 3 E1 E1 Plain(|s| &mut s.actlr, 0);
+    // No limited ordering regions but all of memory.
+    "LORSA_EL1" 3 0 10 4 0 E1 E1 Id(|_| 0);
+    "LOREA_EL1" 3 0 10 4 1 E1 E1 Id(|_| 0);
+    "LORN_EL1" 3 0 10 4 2 E1 E1 Id(|_| 0);
+    "LORC_EL1" 3 0 10 4 3 E1 E1 Id(|_| 0);
+    "LORID_EL1" 3 0 10 4 7 E1 NO Id(|_| 0);
     "VBAR_EL1" 3 0 12 0 0 E1 E1 Plain(|s| &mut s.vbar, !0x7ff);
     "RVBAR_EL1" 3 0 12 0 1 E1 NO Id(|_| 0);
     "ISR_EL1" 3 0 12 1 0 E1 NO What::Special(S::Isr);
-    "DISR_EL1" 3 0 12 1 1 E1 E1 Plain(|s| &mut s.disr, 0);
     "ICC_IAR0_EL1" 3 0 12 8 0 E1 NO What::Special(S::Icc(IccReg::Iar0));
     "ICC_EOIR0_EL1" 3 0 12 8 1 NO E1 What::Special(S::Icc(IccReg::Eoir0));
     "ICC_HPPIR0_EL1" 3 0 12 8 2 E1 NO What::Special(S::Icc(IccReg::Hppir0));
@@ -177,9 +192,10 @@ sysregs! {
     "ICC_IGRPEN1_EL1" 3 0 12 12 7 E1 E1 What::Special(S::Icc(IccReg::Igrpen1));
     "CONTEXTIDR_EL1" 3 0 13 0 1 E1 E1 Plain(|s| &mut s.contextidr, LOW);
     "TPIDR_EL1" 3 0 13 0 4 E1 E1 Plain(|s| &mut s.tpidr_el1, ALL);
+    "SCXTNUM_EL1" 3 0 13 0 7 E1 E1 Plain(|s| &mut s.scxtnum_el1, ALL);
     "CNTKCTL_EL1" 3 0 14 1 0 E1 E1 Plain(|s| &mut s.cntkctl, 0x3_ffff);
 
-    "CCSIDR_EL1" 3 1 0 0 0 E1 NO Id(|_| 0x700f_e01a);
+    "CCSIDR_EL1" 3 1 0 0 0 E1 NO What::Special(S::Ccsidr);
     "CLIDR_EL1" 3 1 0 0 1 E1 NO Id(|_| 1 << 27 | 1 << 24 | 1 << 21 | 3);
     "AIDR_EL1" 3 1 0 0 7 E1 NO Id(|_| 0);
     "CSSELR_EL1" 3 2 0 0 0 E1 E1 Plain(|s| &mut s.csselr, 0xf);
@@ -204,7 +220,8 @@ sysregs! {
     "PMOVSSET_EL0" 3 3 9 14 3 E0 E0 What::Special(S::PmOvsSet);
     "TPIDR_EL0" 3 3 13 0 2 E0 E0 Plain(|s| &mut s.tpidr_el0, ALL);
     "TPIDRRO_EL0" 3 3 13 0 3 E0 E1 Plain(|s| &mut s.tpidrro_el0, ALL);
-    "CNTFRQ_EL0" 3 3 14 0 0 E0 NO Id(|_| crate::state::CNTFRQ);
+    "SCXTNUM_EL0" 3 3 13 0 7 E0 E0 Plain(|s| &mut s.scxtnum_el0, ALL);
+    "CNTFRQ_EL0" 3 3 14 0 0 E0 E1 Id(|_| crate::state::CNTFRQ);
     "CNTPCT_EL0" 3 3 14 0 1 E0 NO What::Special(S::CntPct);
     "CNTVCT_EL0" 3 3 14 0 2 E0 NO What::Special(S::CntVct);
     "CNTP_TVAL_EL0" 3 3 14 2 0 E0 E0 What::Special(S::CntPTval);
@@ -217,8 +234,10 @@ sysregs! {
 }
 
 macro_rules! indexed {
+    (@one pmevtyper $i:literal $mask:expr) => { Plain(|s| &mut s.pmevtyper[$i], $mask) };
+    (@one $field:ident $i:literal $mask:expr) => { Hooked(|s| &mut s.$field[$i], $mask, S::Debug) };
     ($field:ident, $mask:expr, [$($i:literal)*], $n:expr) => {
-        match $n { $( $i => Some(Plain(|s| &mut s.$field[$i], $mask)), )* _ => None }
+        match $n { $( $i => Some(indexed!(@one $field $i $mask)), )* _ => None }
     };
 }
 
@@ -227,9 +246,9 @@ fn find_indexed(enc: SysEnc) -> Option<SysRow> {
     let (op0, op1, crn, crm, op2) = enc.parts();
     let (name, level, what) = match (op0, op1, crn, op2) {
         (2, 0, 0, 4) => ("DBGBVRn_EL1", E1, indexed!(dbgbvr, ALL, [0 1 2 3 4 5], crm)),
-        (2, 0, 0, 5) => ("DBGBCRn_EL1", E1, indexed!(dbgbcr, LOW, [0 1 2 3 4 5], crm)),
-        (2, 0, 0, 6) => ("DBGWVRn_EL1", E1, indexed!(dbgwvr, ALL, [0 1 2 3], crm)),
-        (2, 0, 0, 7) => ("DBGWCRn_EL1", E1, indexed!(dbgwcr, LOW, [0 1 2 3], crm)),
+        (2, 0, 0, 5) => ("DBGBCRn_EL1", E1, indexed!(dbgbcr, 0x00ff_e1e7, [0 1 2 3 4 5], crm)),
+        (2, 0, 0, 6) => ("DBGWVRn_EL1", E1, indexed!(dbgwvr, !3, [0 1 2 3], crm)),
+        (2, 0, 0, 7) => ("DBGWCRn_EL1", E1, indexed!(dbgwcr, 0x1f1f_ffff, [0 1 2 3], crm)),
         (3, 3, 14, n) if crm == 8 && n < 4 => ("PMEVCNTRn_EL0", E0, Some(What::Special(S::PmEvcntr(n as u8)))),
         (3, 3, 14, n) if crm == 12 => ("PMEVTYPERn_EL0", E0, indexed!(pmevtyper, LOW, [0 1 2 3], n)),
         // The identification space reads as zero where nothing is allocated (D17.1.3).

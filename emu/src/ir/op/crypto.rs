@@ -24,7 +24,9 @@ crate::ops! {
     /// AES InvMixColumns.
     aes_inv_mix: AesInvMix(a: V) -> V { mix_columns(a, [14, 11, 13, 9]) }
     /// Polynomial product of the low doublewords.
-    pmull64: Pmull64(a: V, b: V) -> V { (0..64).filter(|i| b >> i & 1 != 0).fold(0, |sum, i| sum ^ u128::from(a as u64) << i) }
+    pmull64: Pmull64(a: V, b: V) -> V {
+        (0..64).filter(|i| b >> i & 1 != 0).fold(0, |sum, i| sum ^ u128::from(a as u64) << i)
+    }
 
     /// Four rounds of SHA-1 with Ch: `abcd`, E in the low word of `e`, schedule plus constants in `wk`.
     sha1c: Sha1c(abcd: V, e: V, wk: V) -> V { sha1_rounds(abcd, e, wk, |x, y, z| (x & y) ^ (!x & z)) }
@@ -58,7 +60,7 @@ crate::ops! {
     sha256su1: Sha256su1(part: V, w8: V, w12: V) -> V {
         let nine = w12 << 96 | w8 >> 32;
         let sigma1 = |x| rol(x, 15) ^ rol(x, 13) ^ x >> 10;
-        let word = |i, x| lane(32, part, i) + lane(32, nine, i) + sigma1(x) & 0xffff_ffff;
+        let word = |i, x| (lane(32, part, i) + lane(32, nine, i) + sigma1(x)) & 0xffff_ffff;
         let (w16, w17) = (word(0, lane(32, w12, 2)), word(1, lane(32, w12, 3)));
         build(32, 4, |i| match i { 0 => w16, 1 => w17, 2 => word(2, w16), _ => word(3, w17) })
     }
@@ -95,7 +97,7 @@ crate::ops! {
 
     /// SM3SS1, in the high word.
     sm3ss1: Sm3ss1(a: V, b: V, c: V) -> V {
-        let sum = rol(top(a), 12) + top(b) + top(c) & 0xffff_ffff;
+        let sum = (rol(top(a), 12) + top(b) + top(c)) & 0xffff_ffff;
         u128::from(rol(sum, 7)) << 96
     }
     /// A round of SM3 for A to D with exclusive or; `n` is the word of `w`.
@@ -262,7 +264,7 @@ fn mix_columns(state: u128, coefficients: [u32; 4]) -> u128 {
 fn sha1_rounds(abcd: u128, e: u128, wk: u128, f: impl Fn(u64, u64, u64) -> u64) -> u128 {
     let ([mut a, mut b, mut c, mut d], mut e) = (words(abcd), lane(32, e, 0));
     for wk in words(wk) {
-        let next = rol(a, 5) + f(b, c, d) + e + wk & 0xffff_ffff;
+        let next = (rol(a, 5) + f(b, c, d) + e + wk) & 0xffff_ffff;
         (a, b, c, d, e) = (next, a, rol(b, 30), c, d);
     }
     from_words([a, b, c, d])
@@ -274,8 +276,8 @@ fn sha256_rounds(abcd: u128, efgh: u128, wk: u128) -> (u128, u128) {
         let choice = (e & f) ^ (!e & g);
         let t1 = h + (rol(e, 26) ^ rol(e, 21) ^ rol(e, 7)) + choice + wk;
         let t2 = (rol(a, 30) ^ rol(a, 19) ^ rol(a, 10)) + majority(a, b, c);
-        (h, g, f, e) = (g, f, e, d + t1 & 0xffff_ffff);
-        (d, c, b, a) = (c, b, a, t1 + t2 & 0xffff_ffff);
+        (h, g, f, e) = (g, f, e, (d + t1) & 0xffff_ffff);
+        (d, c, b, a) = (c, b, a, (t1 + t2) & 0xffff_ffff);
     }
     (from_words([a, b, c, d]), from_words([e, f, g, h]))
 }
@@ -290,7 +292,7 @@ fn sm3_first(d: u128, ss1: u128, w: u128, n: u64, f: impl Fn(u64, u64, u64) -> u
 /// SM3TT2A and B: `d` holds E in its high word, down to H.
 fn sm3_second(d: u128, ss1: u128, w: u128, n: u64, f: impl Fn(u64, u64, u64) -> u64) -> u128 {
     let [d0, d1, d2, d3] = words(d);
-    let t = f(d3, d2, d1) + d0 + top(ss1) + lane(32, w, n) & 0xffff_ffff;
+    let t = (f(d3, d2, d1) + d0 + top(ss1) + lane(32, w, n)) & 0xffff_ffff;
     from_words([d1, rol(d2, 19), d3, t ^ rol(t, 9) ^ rol(t, 17)])
 }
 

@@ -29,6 +29,7 @@ use devices::virtio::VirtioDevice;
 use devices::virtio::mmio::{EmptySlot, VirtioMmio};
 
 use crate::cpu::{Alarm, CpuInputs, Shared, Wiring};
+use crate::jit::Cache;
 use crate::machine::boot::Loaded;
 use crate::machine::poller::Poller;
 use crate::machine::serial::{SerialInput, pump};
@@ -222,6 +223,7 @@ impl Board {
         shared: &Arc<Shared>,
         clock: &Arc<GuestClock>,
         alarm: &Arc<Alarm>,
+        cache: Option<Arc<Cache>>,
     ) -> Wiring {
         let ppi = |n| IrqLine::new(Arc::clone(&self.ppis[id]), n);
         Wiring {
@@ -229,6 +231,7 @@ impl Board {
             shared: Arc::clone(shared),
             clock: clock.clone(),
             gic: self.gic.clone(),
+            cache,
             alarm: Arc::clone(alarm),
             virtual_timer: ppi(PPI_VIRTUAL_TIMER),
             physical_timer: ppi(PPI_PHYSICAL_TIMER),

@@ -1,8 +1,7 @@
 //! Lane arithmetic: sums, products, comparisons, shifts, reductions; nothing here saturates or touches FPSR.
 
-use super::lanes::{
-    build, compare, lane, left_amount, map, ones, shift_right, signed, split, zip, zip_long, zip_signed,
-};
+use super::lanes::{build, compare, lane, left_amount, map, ones, shift_right, signed, zip, zip_long, zip_signed};
+use super::split;
 
 crate::ops! {
     /// Vector operations on integer lanes.
@@ -173,5 +172,5 @@ pub(in crate::ir::op) const fn recip_sqrt_estimate(a: u64) -> u64 {
     while a * (b + 1) * (b + 1) < 1 << 28 {
         b += 1;
     }
-    (b + 1) / 2
+    b.div_ceil(2)
 }

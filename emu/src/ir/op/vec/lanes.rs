@@ -3,11 +3,6 @@
 //! `e` is the width of a lane in bits: 8, 16, 32 or 64. Closures see lanes zero-extended and may return more than `e`
 //! bits; the rest is dropped.
 
-/// Width and parameter out of an immediate `e | n << 8`.
-pub(in crate::ir::op) const fn split(imm: u64) -> (u64, u64) {
-    (imm & 0xff, imm >> 8)
-}
-
 /// All ones in `e` bits.
 pub(in crate::ir::op) const fn ones(e: u64) -> u64 {
     u64::MAX >> (64 - e)

@@ -1,15 +1,27 @@
 //! Operations on 128-bit vectors: moving, bitwise logic and permuting here, arithmetic in [`arith`], saturation in
 //! [`saturate`].
 //!
-//! The immediate is the width of a lane in bits, `e`, or `e | n << 8` with a parameter `n`. Operations work on all 128
-//! bits: instructions on 64 bits, and scalar ones, clear the rest of the result with [`VecOps::v_zext`]. The `long`
-//! operations read the low halves of their arguments; [`VecOps::v_upper`] brings the high ones there.
+//! The immediate is the width of a lane in bits, `e`, or with a parameter `n` [`pack`]`(e, n)`. Operations work on all
+//! 128 bits: instructions on 64 bits, and scalar ones, clear the rest of the result with [`VecOps::v_zext`]. The
+//! `long` operations read the low halves of their arguments; [`VecOps::v_upper`] brings the high ones there.
 
 pub mod arith;
 pub(in crate::ir::op) mod lanes;
 pub mod saturate;
 
-use lanes::{build, lane, map, signed, split};
+use lanes::{build, lane, map, signed};
+
+/// The immediate of an operation with lanes of `e` bits and parameter `n`.
+#[must_use]
+pub const fn pack(e: u64, n: u64) -> u64 {
+    e | n << 8
+}
+
+/// Width of a lane and parameter out of an immediate.
+#[must_use]
+pub const fn split(imm: u64) -> (u64, u64) {
+    (imm & 0xff, imm >> 8)
+}
 
 crate::ops! {
     /// Vector operations that move and permute.
@@ -60,7 +72,9 @@ crate::ops! {
     /// Lanes of the low halves in turn: a0, b0, a1, b1, …
     v_zip1: VZip1(a: V, b: V; e) -> V { build(e, 128 / e, |i| lane(e, if i % 2 == 0 { a } else { b }, i / 2)) }
     /// Lanes of the high halves in turn.
-    v_zip2: VZip2(a: V, b: V; e) -> V { build(e, 128 / e, |i| lane(e, if i % 2 == 0 { a } else { b }, (i + 128 / e) / 2)) }
+    v_zip2: VZip2(a: V, b: V; e) -> V {
+        build(e, 128 / e, |i| lane(e, if i % 2 == 0 { a } else { b }, (i + 128 / e) / 2))
+    }
     /// Even lanes of `a`, then of `b`.
     v_uzp1: VUzp1(a: V, b: V; e) -> V { unzip(e, a, b, 0) }
     /// Odd lanes of `a`, then of `b`.

@@ -2,7 +2,8 @@
 //!
 //! Lanes of zeros never saturate, so instructions on part of a vector clear the rest of their arguments.
 
-use super::lanes::{left_amount, map, narrow, shift_right, signed, split, zip, zip_long};
+use super::lanes::{left_amount, map, narrow, shift_right, signed, zip, zip_long};
+use super::split;
 use crate::state::FpEnv;
 
 crate::ops! {

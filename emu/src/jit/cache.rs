@@ -1,0 +1,256 @@
+//! Translated units: found by physical address, virtual page and context; linked to one another; dropped when their guest
+//! code changes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::time::Instant;
+
+use super::frame::{Exit, Frame};
+use super::memory::CodeMemory;
+use super::site::{Site, Sites};
+use super::slow::{self, Runtime};
+use super::stats::Stats;
+use super::thunks::{self, Thunks};
+use super::x64;
+use crate::ir::block::Unit;
+use crate::ir::{Context, opt};
+
+/// What a unit is translated for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Physical address of its first instruction.
+    pub pa: u64,
+    /// Virtual address of its first instruction.
+    pub va: u64,
+    /// Everything else that its instructions' meaning depends on.
+    pub context: Context,
+}
+
+#[derive(Debug)]
+struct Translated {
+    entry: u64,
+    stale: u64,
+    /// Physical addresses of its code: first, and behind the last.
+    range: (u64, u64),
+}
+
+#[derive(Debug)]
+struct Inner {
+    memory: CodeMemory,
+    /// Bytes of thunks at the memory's beginning.
+    thunks_len: usize,
+    units: HashMap<Key, Translated>,
+    pages: HashMap<u64, Vec<Key>>,
+    identities: HashMap<(u64, u64), u32>,
+    sites: usize,
+}
+
+/// All translated code of a machine, shared by its vCPUs.
+#[derive(Debug)]
+pub struct Cache {
+    inner: Mutex<Inner>,
+    sites: Sites,
+    thunks: Thunks,
+    /// Read by a vCPU that runs translated code, written by one that drops all of it.
+    world: RwLock<()>,
+    epoch: AtomicU64,
+    /// Counters.
+    pub stats: Stats,
+}
+
+/// Bytes of translated code that are kept; beyond them everything is dropped.
+const CODE_BYTES: usize = 96 << 20;
+/// Sites that are kept.
+const SITES: usize = 1 << 20;
+/// What one unit may need at most; checked before it is translated.
+const UNIT_BYTES: usize = 1 << 20;
+const UNIT_SITES: usize = 1 << 13;
+
+impl Cache {
+    /// An empty cache.
+    ///
+    /// # Errors
+    /// The host's refusal to map memory for code.
+    pub fn new() -> std::io::Result<Self> {
+        let mut memory = CodeMemory::new(CODE_BYTES)?;
+        let (code, thunks) = thunks::emit(memory.next());
+        memory.push(&code);
+        let inner = Inner {
+            thunks_len: memory.used(),
+            memory,
+            units: HashMap::new(),
+            pages: HashMap::new(),
+            identities: HashMap::new(),
+            sites: 0,
+        };
+        Ok(Self {
+            inner: Mutex::new(inner),
+            sites: Sites::new(SITES),
+            thunks,
+            world: RwLock::new(()),
+            epoch: AtomicU64::new(0),
+            stats: Stats::default(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("translation does not panic")
+    }
+
+    /// Held while translated code runs.
+    pub fn enter_world(&self) -> RwLockReadGuard<'_, ()> {
+        self.world.read().expect("translation does not panic")
+    }
+
+    /// Changes whenever all code was dropped: addresses of code from before are void.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Host address of a unit, if it is translated.
+    pub fn find(&self, key: &Key) -> Option<u64> {
+        self.lock().units.get(key).map(|unit| unit.entry)
+    }
+
+    /// The identity of a code page that is mapped at a virtual page.
+    pub fn identity(&self, va: u64, pa: u64) -> u32 {
+        let mut inner = self.lock();
+        let next = inner.identities.len() as u32 + 1;
+        *inner.identities.entry((va >> 12, pa >> 12)).or_insert(next)
+    }
+
+    /// Whether a unit fits; if not, [`Cache::flush`] makes room.
+    pub fn has_room(&self) -> bool {
+        let inner = self.lock();
+        inner.memory.room() >= UNIT_BYTES && inner.sites + UNIT_SITES <= self.sites.capacity()
+    }
+
+    /// Translates a unit, for which there is room; its host address.
+    #[allow(unsafe_code, reason = "fills sites")]
+    pub fn insert(&self, key: Key, mut unit: Unit) -> u64 {
+        let start = Instant::now();
+        unit.blocks.iter_mut().for_each(opt::run);
+        let mut inner = self.lock();
+        if let Some(there) = inner.units.get(&key) {
+            return there.entry;
+        }
+        let base = inner.memory.next();
+        let compiled = x64::compile(&unit, base, self.thunks, inner.sites);
+        assert!(compiled.code.len() <= UNIT_BYTES && compiled.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
+        for site in compiled.sites {
+            // SAFETY: the slot is behind all that code names so far.
+            unsafe { self.sites.set(inner.sites, site) };
+            inner.sites += 1;
+        }
+        let entry = inner.memory.push(&compiled.code);
+        let page = key.pa & !0xfff;
+        let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
+        let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);
+        let translated = Translated { entry, stale: base + compiled.stale as u64, range: (page + low, page + high) };
+        inner.units.insert(key, translated);
+        inner.pages.entry(page).or_default().push(key);
+        drop(inner);
+        let guest: u64 = unit.blocks.iter().map(|b| u64::from(b.len)).sum();
+        Stats::add(&self.stats.units, 1);
+        Stats::add(&self.stats.guest_instructions, guest);
+        Stats::add(&self.stats.host_bytes, compiled.code.len() as u64);
+        Stats::add(&self.stats.translate_nanos, start.elapsed().as_nanos() as u64);
+        entry
+    }
+
+    /// Has the jump that returned [`Exit::Link`] lead to `host` from now on. `identity` is that of the page there.
+    pub fn link(&self, link: u64, host: u64, identity: u32) {
+        let inner = self.lock();
+        let field = link & !1;
+        if link & 1 == 0 {
+            inner.memory.patch32(field, host.wrapping_sub(field + 4) as u32);
+        } else if inner.memory.read32(field) == x64::UNLINKED as u32 {
+            // Behind the guard: jne rel32, nop, jmp rel32.
+            let jump = field + 12;
+            inner.memory.patch32(jump, host.wrapping_sub(jump + 4) as u32);
+            inner.memory.patch32(field, identity);
+        }
+    }
+
+    /// Drops the units whose code lies in physical addresses `start..end` of one page; whether the page still has any.
+    pub fn invalidate(&self, start: u64, end: u64) -> bool {
+        let mut inner = self.lock();
+        let page = start & !0xfff;
+        let Some(keys) = inner.pages.remove(&page) else { return false };
+        let mut kept = Vec::new();
+        for key in keys {
+            let (low, high) = inner.units.get(&key).map_or((0, 0), |unit| unit.range);
+            if low < end && start < high {
+                if let Some(unit) = inner.units.remove(&key) {
+                    inner.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
+                }
+            } else {
+                kept.push(key);
+            }
+        }
+        let any = !kept.is_empty();
+        if any {
+            inner.pages.insert(page, kept);
+        }
+        any
+    }
+
+    /// Drops every unit, but keeps their memory, since they may be running.
+    pub fn invalidate_all(&self) {
+        let mut inner = self.lock();
+        inner.pages.clear();
+        for (_, unit) in std::mem::take(&mut inner.units) {
+            inner.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
+        }
+    }
+
+    /// Drops everything and its memory, once no vCPU runs translated code: the caller has kicked the others, and runs
+    /// none itself. The pages that held code are returned.
+    pub fn flush(&self) -> Vec<u64> {
+        let _alone = self.world.write().expect("translation does not panic");
+        let mut inner = self.lock();
+        let pages = inner.pages.keys().copied().collect();
+        inner.units.clear();
+        inner.pages.clear();
+        inner.identities.clear();
+        inner.sites = 0;
+        let keep = inner.thunks_len;
+        inner.memory.truncate(keep);
+        self.epoch.fetch_add(1, Ordering::Release);
+        Stats::add(&self.stats.flushes, 1);
+        pages
+    }
+
+    /// The site of an index in translated code.
+    ///
+    /// # Safety
+    /// Translated code that is running names this index.
+    #[allow(unsafe_code, reason = "passes the promise on")]
+    pub(super) unsafe fn site(&self, index: u32) -> &Site {
+        // SAFETY: as promised.
+        unsafe { self.sites.get(index as usize) }
+    }
+
+    /// Runs translated code at `host` until it returns. The frame's tables, attention and state are set.
+    #[allow(unsafe_code, reason = "enters translated code")]
+    pub fn enter<R: Runtime>(&self, frame: &mut Frame, runtime: &mut R, host: u64) -> Exit {
+        frame.runtime = std::ptr::from_mut(runtime) as usize;
+        frame.slow = slow::entry::<R>();
+        Stats::add(&self.stats.exits, 1);
+        // SAFETY: the thunk is code with this signature; `host` is the entry of a unit of this cache, which stays while
+        // the caller is in the world; the code touches only the frame, the tables and guest RAM that the tables name.
+        let code = unsafe {
+            let enter: unsafe extern "sysv64" fn(*mut Frame, u64) -> u32 =
+                std::mem::transmute::<usize, _>(self.thunks.enter as usize);
+            enter(std::ptr::from_mut(frame), host)
+        };
+        Exit::from_code(code)
+    }
+}
+
+/// Eight bytes of code: a jump from `at` to `target`.
+fn jump_to(at: u64, target: u64) -> u64 {
+    let displacement = target.wrapping_sub(at + 5) as u32;
+    0xe9 | u64::from(displacement) << 8
+}

@@ -1,0 +1,38 @@
+//! The translator: IR to x86-64.
+//!
+//! ```text
+//! ir::block::Unit ── opt ── x64 (allocate, emit) ── memory (RW/RX) ── cache (by PA, VA, context) ── links
+//! ```
+//! A unit is a piece of one guest page with its inner branches. Guest registers that it uses most live in host
+//! registers through the whole unit; the others are read and written in the state, which is thereby precise at every
+//! point that may fault, but for the registers that the unit holds: what leaves the fast path through a *thunk* names a
+//! [`Site`](site::Site) that says which those are. Values that an instruction needs but translated code cannot compute
+//! come from the same [`Env`](crate::ir::Env) and the same `eval` that the interpreter uses.
+//!
+//! Needs a host with AVX2, BMI2, FMA, F16C, LZCNT and MOVBE (x86-64-v3); [`unsupported`] says what is missing.
+
+mod cache;
+mod frame;
+mod memory;
+mod site;
+mod slow;
+mod stats;
+mod thunks;
+mod x64;
+
+pub use cache::{Cache, Key};
+pub use frame::{Exit, Frame};
+pub use slow::Runtime;
+pub use stats::Stats;
+
+/// What the host lacks to run translated code; empty when it can.
+#[must_use]
+pub fn unsupported() -> Vec<&'static str> {
+    macro_rules! lacking {
+        ($($feature:tt)*) => {
+            [$( ($feature, std::arch::is_x86_feature_detected!($feature)) ),*]
+        };
+    }
+    let features = lacking!("avx2" "bmi1" "bmi2" "fma" "f16c" "lzcnt" "movbe" "popcnt" "cmpxchg16b");
+    features.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect()
+}

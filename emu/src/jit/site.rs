@@ -1,0 +1,94 @@
+//! Sites: what a thunk must know of the place it was called from.
+#![allow(unsafe_code, reason = "a table that is read without a lock while it grows")]
+
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+
+use crate::ir::Mem;
+use crate::ir::block::Call;
+use crate::ir::op::Op;
+
+/// Guest registers that a unit may keep in host registers.
+pub(super) const MAX_HOMES: usize = 5;
+
+/// Where an argument is, or a result goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loc {
+    /// Nowhere.
+    None,
+    /// A general-purpose host register.
+    Reg(u8),
+    /// A vector register.
+    Xmm(u8),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Read `count` neighbouring elements at the address in RAX.
+    Load { mem: Mem, count: u8 },
+    /// Write `count` neighbouring elements (the arguments) at the address in RAX.
+    Store { mem: Mem, count: u8 },
+    /// A call into the CPU.
+    Call(Call),
+    /// The stack pointer is misaligned.
+    SpAlignment,
+    /// An operation by its `eval`.
+    Eval(Op, u64),
+}
+
+/// A call site of a thunk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Site {
+    pub task: Task,
+    /// Address of the guest instruction.
+    pub pc: u64,
+    pub args: [Loc; 6],
+    pub results: [Loc; 2],
+    /// Host register and guest register of each home that differs from the state.
+    pub dirty: [(u8, u8); MAX_HOMES],
+    pub dirty_count: u8,
+}
+
+/// Every site of a cache, in a table that never moves, so that thunks read it while translation appends.
+pub(super) struct Sites(UnsafeCell<Box<[MaybeUninit<Site>]>>);
+
+// SAFETY: a slot is written once, before any code that names it can run, and read only by such code's thunks; slots are
+// reused only when no translated code runs (Cache::flush).
+unsafe impl Sync for Sites {}
+
+impl Sites {
+    pub fn new(capacity: usize) -> Self {
+        Self(UnsafeCell::new(Box::new_uninit_slice(capacity)))
+    }
+
+    pub fn capacity(&self) -> usize {
+        // SAFETY: the length never changes.
+        unsafe { (&*self.0.get()).len() }
+    }
+
+    /// Fills a slot.
+    ///
+    /// # Safety
+    /// No code that names the slot has run since it was last free.
+    pub unsafe fn set(&self, index: usize, site: Site) {
+        assert!(index < self.capacity(), "the caller makes room first");
+        // SAFETY: in bounds; nobody reads this slot now, by the caller's promise.
+        unsafe { (&mut *self.0.get()).as_mut_ptr().add(index).cast::<Site>().write(site) };
+    }
+
+    /// The site of a slot.
+    ///
+    /// # Safety
+    /// The slot has been filled; translated code names only such ones.
+    pub unsafe fn get(&self, index: usize) -> &Site {
+        // SAFETY: filled, and not written while code that names it exists.
+        unsafe { (&*self.0.get())[index].assume_init_ref() }
+    }
+}
+
+impl std::fmt::Debug for Sites {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sites({})", self.capacity())
+    }
+}

@@ -1,0 +1,145 @@
+//! What translated code calls: the tasks of its sites.
+#![allow(unsafe_code, reason = "called by translated code with its frame")]
+
+use super::cache::Cache;
+use super::frame::Frame;
+use super::site::{Loc, Site, Task};
+use super::stats::Stats;
+use crate::ir::block::Call;
+use crate::ir::op::Kind;
+use crate::ir::{Env, Exception, Mem};
+use crate::state::CpuState;
+
+/// The CPU as translated code sees it.
+pub trait Runtime: Env {
+    /// The cache that the code is in.
+    fn cache(&self) -> &Cache;
+    /// Takes an exception of the instruction at the state's PC.
+    fn take(&mut self, s: &mut CpuState, exception: Exception);
+}
+
+/// The function to put into [`Frame::slow`].
+#[must_use]
+pub fn entry<R: Runtime>() -> usize {
+    let f: unsafe extern "sysv64" fn(*mut Frame, u32) -> u32 = slow::<R>;
+    f as usize
+}
+
+/// Carries out the task of a site; not zero when it ended in an exception.
+///
+/// # Safety
+/// Called by the thunk only: `frame` is the vCPU's frame, its `runtime` is an `R` that nobody else uses now, and the
+/// index is of a site that translation filled.
+unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32 {
+    // SAFETY: by the contract; the frame does not lie inside the runtime.
+    let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
+    // SAFETY: by the contract; the site stays while code that names it runs.
+    let site = unsafe { *runtime.cache().site(index) };
+    for &(host, guest) in &site.dirty[..usize::from(site.dirty_count)] {
+        frame.s.x[usize::from(guest)] = frame.saved[usize::from(host)];
+    }
+    frame.s.pc = site.pc;
+    match perform(frame, runtime, &site) {
+        Ok(results) => {
+            for (loc, value) in site.results.iter().zip(results) {
+                put(frame, *loc, value);
+            }
+            0
+        }
+        Err(exception) => {
+            runtime.take(&mut frame.s, exception);
+            1
+        }
+    }
+}
+
+fn get(frame: &Frame, loc: Loc) -> u128 {
+    match loc {
+        Loc::None => 0,
+        Loc::Reg(r) => frame.saved[usize::from(r)].into(),
+        Loc::Xmm(r) => frame.saved_v[usize::from(r)],
+    }
+}
+
+fn put(frame: &mut Frame, loc: Loc, value: u128) {
+    match loc {
+        Loc::None => {}
+        Loc::Reg(r) => frame.saved[usize::from(r)] = value as u64,
+        Loc::Xmm(r) => frame.saved_v[usize::from(r)] = value,
+    }
+}
+
+fn element(address: u64, mem: Mem, index: u8) -> u64 {
+    address.wrapping_add(u64::from(mem.bytes) * u64::from(index))
+}
+
+fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Result<[u128; 2], Exception> {
+    let arg = |frame: &Frame, n: usize| get(frame, site.args[n]);
+    let address = frame.saved[usize::from(super::thunks::reg::RAX)];
+    match site.task {
+        Task::Load { mem, count } => {
+            Stats::add(&runtime.cache().stats.slow_accesses, 1);
+            let mut values = [0; 2];
+            for i in 0..count {
+                values[usize::from(i)] = runtime.load(&mut frame.s, element(address, mem, i), mem)?;
+            }
+            Ok(values)
+        }
+        Task::Store { mem, count } => {
+            Stats::add(&runtime.cache().stats.slow_accesses, 1);
+            for i in 0..count {
+                let value = arg(frame, usize::from(i));
+                runtime.store(&mut frame.s, element(address, mem, i), value, mem)?;
+            }
+            Ok([0; 2])
+        }
+        Task::SpAlignment => Err(Exception::SP_ALIGNMENT),
+        Task::Eval(op, imm) => {
+            let row = op.row();
+            runtime.cache().stats.count_eval(row.name);
+            let args: [u128; 6] = std::array::from_fn(|n| arg(frame, n));
+            let value = (row.eval)(&mut frame.s.fp, &args[..row.args.len()], imm);
+            Ok([if row.result == Kind::I { value & u128::from(u64::MAX) } else { value }, 0])
+        }
+        Task::Call(call) => {
+            Stats::add(&runtime.cache().stats.calls, 1);
+            let args: [u128; 6] = std::array::from_fn(|n| arg(frame, n));
+            self::call(&mut frame.s, runtime, call, args)
+        }
+    }
+}
+
+fn call<R: Runtime>(s: &mut CpuState, runtime: &mut R, call: Call, args: [u128; 6]) -> Result<[u128; 2], Exception> {
+    let int = |n: usize| args[n] as u64;
+    let one = |value: u128| Ok([value, 0]);
+    let pair = |mem: Mem, both: u128| {
+        let (a, b) = mem.split(both);
+        Ok([a.into(), b.into()])
+    };
+    match call {
+        Call::LoadExclusive(mem) => return one(runtime.load_exclusive(s, int(0), mem)?),
+        Call::LoadExclusivePair(mem) => return pair(mem, runtime.load_exclusive(s, int(0), mem.doubled())?),
+        Call::StoreExclusive(mem) => return one((!runtime.store_exclusive(s, int(0), args[1], mem)?).into()),
+        Call::StoreExclusivePair(mem) => {
+            let value = mem.join(int(1), int(2));
+            return one((!runtime.store_exclusive(s, int(0), value, mem.doubled())?).into());
+        }
+        Call::Atomic(op, mem) => return one(runtime.atomic(s, op, int(0), int(1), mem)?.into()),
+        Call::Cas(mem) => return one(runtime.cas(s, int(0), args[1], args[2], mem)?),
+        Call::CasPair(mem) => {
+            let (expected, new) = (mem.join(int(1), int(2)), mem.join(int(3), int(4)));
+            return pair(mem, runtime.cas(s, int(0), expected, new, mem.doubled())?);
+        }
+        Call::SysRead(enc) => return one(runtime.sys_read(s, enc)?.into()),
+        Call::ClearExclusive => runtime.clear_exclusive(s),
+        Call::Barrier(barrier) => runtime.barrier(s, barrier),
+        Call::Isb => runtime.isb(s),
+        Call::SysWrite(enc) => runtime.sys_write(s, enc, int(0))?,
+        Call::SysOp(enc) => runtime.sys_op(s, enc, int(0))?,
+        Call::MsrImm { field, imm } => runtime.msr_imm(s, field, imm)?,
+        Call::Eret => runtime.eret(s)?,
+        Call::Wait(wait) => runtime.wait(s, wait)?,
+        Call::Raise(exception) => return Err(exception),
+    }
+    Ok([0; 2])
+}

@@ -1,0 +1,139 @@
+//! Hand-written entry and exit of translated code, and the thunk by which it calls Rust.
+
+use std::mem::offset_of;
+
+use dynasmrt::x64::X64Relocation;
+use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
+
+use super::frame::{Exit, Frame, PC, at};
+use crate::mmu::tlb::{ENTRIES, Memory};
+
+pub(super) type Asm = VecAssembler<X64Relocation>;
+
+/// Addresses of the thunks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Thunks {
+    /// `extern "sysv64" fn(frame, code) -> Exit`.
+    pub enter: u64,
+    /// Jump here to return [`Exit::Lookup`]; the PC is written.
+    pub lookup: u64,
+    /// Returns [`Exit::Link`]; the PC and the link are written.
+    pub link: u64,
+    /// Returns [`Exit::Sync`]; the PC is written.
+    pub sync: u64,
+    /// Jump here to go on at the guest address in RAX.
+    pub indirect: u64,
+    /// Call with a site's index in ECX: carries out its task. Comes back with all registers but RAX, RCX, RDX as they
+    /// were or as the task's results say, or does not come back.
+    pub slow: u64,
+}
+
+/// Host registers by number.
+pub(super) mod reg {
+    pub const RAX: u8 = 0;
+    /// What the allocator hands out.
+    pub const POOL: [u8; 10] = [3, 6, 7, 8, 9, 10, 11, 12, 13, 14];
+    /// Vector registers that the allocator hands out; the others are scratch.
+    pub const VECTORS: u8 = 13;
+}
+
+/// Emits the thunks at `base`.
+pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
+    let mut a = Asm::new(base as usize);
+    let mut t = Thunks::default();
+    let here = |a: &Asm| base + a.offset().0 as u64;
+    let saved = at(offset_of!(Frame, saved));
+    let saved_v = at(offset_of!(Frame, saved_v));
+    let tables = at(offset_of!(Frame, tables));
+    let host_sp = at(offset_of!(Frame, host_sp));
+    let mxcsr = at(offset_of!(Frame, mxcsr));
+    let host_mxcsr = at(offset_of!(Frame, host_mxcsr));
+
+    t.enter = here(&a);
+    dynasm!(a
+        ; .arch x64
+        ; push rbx ; push rbp ; push r12 ; push r13 ; push r14 ; push r15
+        ; sub rsp, 8
+        ; lea rbp, [rdi + 128]
+        ; mov [rbp + host_sp], rsp
+        ; stmxcsr [rbp + host_mxcsr]
+        ; ldmxcsr [rbp + mxcsr]
+        ; mov r15, [rbp + tables]
+        ; jmp rsi
+    );
+
+    for (address, exit) in [(&mut t.lookup, Exit::Lookup), (&mut t.link, Exit::Link), (&mut t.sync, Exit::Sync)] {
+        *address = here(&a);
+        dynasm!(a ; .arch x64 ; mov eax, exit as i32 ; jmp ->leave);
+    }
+
+    t.indirect = here(&a);
+    let jumps = offset_of!(Memory, jumps) as i32;
+    let mask = ENTRIES as i32 - 1;
+    let attention = at(offset_of!(Frame, attention));
+    dynasm!(a
+        ; .arch x64
+        ; mov rdx, [rbp + attention]
+        ; mov ecx, eax
+        ; shr ecx, 2
+        ; and ecx, mask
+        ; shl ecx, 4
+        ; cmp DWORD [rdx], 0
+        ; jne >attention
+        ; cmp rax, [r15 + rcx + jumps]
+        ; jne >miss
+        ; jmp QWORD [r15 + rcx + jumps + 8]
+        ; miss:
+        ; mov [rbp + PC], rax
+        ; mov eax, Exit::Indirect as i32
+        ; jmp ->leave
+        ; attention:
+        ; mov [rbp + PC], rax
+        ; mov eax, Exit::Sync as i32
+        ; ->leave:
+        ; mov rsp, [rbp + host_sp]
+        ; stmxcsr [rbp + mxcsr]
+        ; ldmxcsr [rbp + host_mxcsr]
+        ; add rsp, 8
+        ; pop r15 ; pop r14 ; pop r13 ; pop r12 ; pop rbp ; pop rbx
+        ; ret
+    );
+
+    t.slow = here(&a);
+    for n in (0..16u8).filter(|&n| n != 4 && n != 5) {
+        dynasm!(a ; .arch x64 ; mov [rbp + saved + 8 * i32::from(n)], Rq(n));
+    }
+    for n in 0..16u8 {
+        dynasm!(a ; .arch x64 ; vmovdqu [rbp + saved_v + 16 * i32::from(n)], Rx(n));
+    }
+    let slow = at(offset_of!(Frame, slow));
+    dynasm!(a
+        ; .arch x64
+        ; stmxcsr [rbp + mxcsr]
+        ; ldmxcsr [rbp + host_mxcsr]
+        ; lea rdi, [rbp - 128]
+        ; mov esi, ecx
+        ; sub rsp, 8
+        ; call QWORD [rbp + slow]
+        ; add rsp, 8
+        ; test eax, eax
+        ; jnz ->out
+        ; ldmxcsr [rbp + mxcsr]
+    );
+    for n in (0..16u8).filter(|&n| n != 4 && n != 5) {
+        dynasm!(a ; .arch x64 ; mov Rq(n), [rbp + saved + 8 * i32::from(n)]);
+    }
+    for n in 0..16u8 {
+        dynasm!(a ; .arch x64 ; vmovdqu Rx(n), [rbp + saved_v + 16 * i32::from(n)]);
+    }
+    // The task raised an exception, and the state is where it leads.
+    dynasm!(a
+        ; .arch x64
+        ; ret
+        ; ->out:
+        ; ldmxcsr [rbp + mxcsr]
+        ; mov eax, Exit::Sync as i32
+        ; jmp ->leave
+    );
+    (a.finalize().expect("the thunks' labels are all defined"), t)
+}

@@ -1,0 +1,304 @@
+//! NZCV: kept in the host's flags while it can be, written to the state when something may look at it there.
+//!
+//! In the host's flags, CF is always Arm's C inverted, as a subtraction leaves it; other producers end in `cmc` or `stc`.
+
+use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
+
+use super::super::frame::FLAGS;
+use super::super::thunks::reg;
+use super::alloc::At;
+use super::{Emitter, block_at, successors};
+use crate::ir::Cond;
+use crate::ir::block::{Block, Code, FlagsOp, Term, Unit, Val};
+use crate::state::Flags;
+
+/// Where NZCV is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    /// The host's flags hold it.
+    valid: bool,
+    /// The state holds it.
+    stored: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { valid: false, stored: true }
+    }
+}
+
+/// What an instruction does to NZCV: whether it looks, whether it replaces.
+fn effect(code: Code) -> (bool, bool) {
+    match code {
+        Code::Flags(FlagsOp::Adc | FlagsOp::Sbc, _) | Code::CondFlags(..) => (true, true),
+        Code::Flags(..) | Code::SetNzcv => (false, true),
+        Code::GetNzcv | Code::GetCarry | Code::GetCond(_) => (true, false),
+        _ => (false, false),
+    }
+}
+
+/// Whether NZCV matters from each instruction on; the last entry is for the terminator. What may leave the unit shows
+/// NZCV to an exception handler.
+pub(super) fn liveness(block: &Block, live_out: bool) -> Vec<bool> {
+    let mut live = vec![live_out; block.insts.len() + 1];
+    for (n, inst) in block.insts.iter().enumerate().rev() {
+        let (reads, writes) = effect(inst.code);
+        live[n] = reads || inst.may_exit() || (live[n + 1] && !writes);
+    }
+    live
+}
+
+pub(super) fn live_out(unit: &Unit, block: &Block, live_in: &[bool]) -> bool {
+    let targets = successors(&block.term);
+    targets[0].is_none() || targets.into_iter().flatten().any(|va| block_at(unit, va).is_none_or(|n| live_in[n]))
+}
+
+/// Whether NZCV matters at the beginning of each block.
+pub(super) fn live_at_entry(unit: &Unit) -> Vec<bool> {
+    let mut live = vec![false; unit.blocks.len()];
+    loop {
+        let next: Vec<bool> =
+            unit.blocks.iter().map(|block| liveness(block, live_out(unit, block, &live))[0]).collect();
+        if next == live {
+            return live;
+        }
+        live = next;
+    }
+}
+
+/// The host's condition code for an Arm condition, CF being C inverted.
+pub(super) fn host_condition(cond: Cond) -> u8 {
+    const BASE: [u8; 7] = [0x4, 0x3, 0x8, 0x0, 0x7, 0xd, 0xf];
+    BASE[usize::from(cond.0 >> 1 & 7).min(6)] ^ (cond.0 & 1)
+}
+
+impl Emitter<'_> {
+    /// Before an instruction that changes the host's flags: nothing that is still needed is lost.
+    pub(super) fn clobber_flags(&mut self) {
+        self.materialise_conditions();
+        if self.flags.valid && !self.flags.stored && self.nzcv_live[self.index] {
+            self.store_flags();
+        }
+        self.flags.valid = false;
+    }
+
+    /// Before an instruction that replaces NZCV without looking at it.
+    fn discard_flags(&mut self) {
+        self.materialise_conditions();
+        self.flags = State { valid: false, stored: false };
+    }
+
+    fn materialise_conditions(&mut self) {
+        if !self.flags.valid {
+            return;
+        }
+        for n in 0..self.index {
+            if let At::Cond(cond) = self.at[n]
+                && self.last_use[n] >= self.index
+            {
+                let r = self.temporary();
+                self.set_cond(r, cond);
+                self.owner[usize::from(r)] = Some(Val(n as u16));
+                self.at[n] = At::Reg(r);
+            }
+        }
+    }
+
+    /// Writes NZCV to the state; the host's flags stay.
+    fn store_flags(&mut self) {
+        dynasm!(self.a ; .arch x64 ; lahf ; seto al ; mov [rbp + FLAGS], ax);
+        self.flags.stored = true;
+    }
+
+    /// At the end of a block: NZCV is in the state if anybody after it wants it. The host's flags stay.
+    pub(super) fn settle_flags(&mut self) {
+        if self.flags.valid && !self.flags.stored && self.nzcv_live_out {
+            self.store_flags();
+        }
+    }
+
+    /// Has the host's flags hold NZCV.
+    fn load_flags(&mut self) {
+        if !self.flags.valid {
+            dynasm!(self.a ; .arch x64 ; movzx eax, WORD [rbp + FLAGS] ; add al, 127 ; sahf);
+            self.flags.valid = true;
+        }
+    }
+
+    /// 0 or 1 in a register; the flags stay.
+    pub(super) fn set_cond(&mut self, r: u8, cond: Cond) {
+        assert!(self.flags.valid, "conditions are materialised before the flags change");
+        match host_condition(cond) {
+            0x0 => dynasm!(self.a ; .arch x64 ; seto al),
+            0x1 => dynasm!(self.a ; .arch x64 ; setno al),
+            0x2 => dynasm!(self.a ; .arch x64 ; setb al),
+            0x3 => dynasm!(self.a ; .arch x64 ; setae al),
+            0x4 => dynasm!(self.a ; .arch x64 ; sete al),
+            0x5 => dynasm!(self.a ; .arch x64 ; setne al),
+            0x6 => dynasm!(self.a ; .arch x64 ; setbe al),
+            0x7 => dynasm!(self.a ; .arch x64 ; seta al),
+            0x8 => dynasm!(self.a ; .arch x64 ; sets al),
+            0x9 => dynasm!(self.a ; .arch x64 ; setns al),
+            0xc => dynasm!(self.a ; .arch x64 ; setl al),
+            0xd => dynasm!(self.a ; .arch x64 ; setge al),
+            0xe => dynasm!(self.a ; .arch x64 ; setle al),
+            _ => dynasm!(self.a ; .arch x64 ; setg al),
+        }
+        dynasm!(self.a ; .arch x64 ; movzx Rd(r), al);
+    }
+
+    pub(super) fn get_cond(&mut self, val: Val, cond: Cond) {
+        if !self.is_used(val) {
+            return;
+        }
+        if !self.flags.valid {
+            self.load_flags();
+        }
+        self.at[self.index] = At::Cond(cond);
+    }
+
+    pub(super) fn get_nzcv(&mut self, val: Val) {
+        if self.flags.valid && !self.flags.stored {
+            self.store_flags();
+        }
+        self.materialise_conditions();
+        let dst = self.define(val);
+        dynasm!(self.a
+            ; .arch x64
+            ; movzx eax, WORD [rbp + FLAGS]
+            ; xor eax, 0x100
+            ; mov ecx, NZCV_BITS
+            ; pext Rd(dst), eax, ecx
+        );
+        self.flags = State::default();
+    }
+
+    pub(super) fn set_nzcv(&mut self, value: Val) {
+        self.discard_flags();
+        let r = self.register(value);
+        dynasm!(self.a
+            ; .arch x64
+            ; mov ecx, NZCV_BITS
+            ; pdep eax, Rd(r), ecx
+            ; xor eax, 0x100
+            ; mov [rbp + FLAGS], ax
+        );
+        self.flags = State::default();
+    }
+
+    pub(super) fn emit_flags(&mut self, val: Val, op: FlagsOp, wide: bool, a: Val, b: Val) {
+        let carry_in = matches!(op, FlagsOp::Adc | FlagsOp::Sbc);
+        let live = self.nzcv_live[self.index + 1];
+        let used = self.is_used(val);
+        if carry_in {
+            self.materialise_conditions();
+        } else {
+            self.discard_flags();
+        }
+        // Operands first: the moves that bring them leave the flags alone.
+        let ra = self.register(a);
+        let imm = if op == FlagsOp::Bic { None } else { self.constant32(b, wide) };
+        let rb = if imm.is_none() { self.register(b) } else { reg::RAX };
+        if op == FlagsOp::Sub && !used {
+            match (imm, wide) {
+                (Some(imm), true) => dynasm!(self.a ; .arch x64 ; cmp Rq(ra), imm),
+                (Some(imm), false) => dynasm!(self.a ; .arch x64 ; cmp Rd(ra), imm),
+                (None, true) => dynasm!(self.a ; .arch x64 ; cmp Rq(ra), Rq(rb)),
+                (None, false) => dynasm!(self.a ; .arch x64 ; cmp Rd(ra), Rd(rb)),
+            }
+        } else if op == FlagsOp::And && !used {
+            match (imm, wide) {
+                (Some(imm), true) => dynasm!(self.a ; .arch x64 ; test Rq(ra), imm),
+                (Some(imm), false) => dynasm!(self.a ; .arch x64 ; test Rd(ra), imm),
+                (None, true) => dynasm!(self.a ; .arch x64 ; test Rq(ra), Rq(rb)),
+                (None, false) => dynasm!(self.a ; .arch x64 ; test Rd(ra), Rd(rb)),
+            }
+        } else {
+            if carry_in {
+                self.load_flags();
+            }
+            // In RCX, which no operand is in; then to its place.
+            dynasm!(self.a ; .arch x64 ; mov rcx, Rq(ra));
+            match (op, imm, wide) {
+                (FlagsOp::Add, Some(imm), true) => dynasm!(self.a ; .arch x64 ; add rcx, imm),
+                (FlagsOp::Add, Some(imm), false) => dynasm!(self.a ; .arch x64 ; add ecx, imm),
+                (FlagsOp::Add, None, true) => dynasm!(self.a ; .arch x64 ; add rcx, Rq(rb)),
+                (FlagsOp::Add, None, false) => dynasm!(self.a ; .arch x64 ; add ecx, Rd(rb)),
+                (FlagsOp::Sub, Some(imm), true) => dynasm!(self.a ; .arch x64 ; sub rcx, imm),
+                (FlagsOp::Sub, Some(imm), false) => dynasm!(self.a ; .arch x64 ; sub ecx, imm),
+                (FlagsOp::Sub, None, true) => dynasm!(self.a ; .arch x64 ; sub rcx, Rq(rb)),
+                (FlagsOp::Sub, None, false) => dynasm!(self.a ; .arch x64 ; sub ecx, Rd(rb)),
+                (FlagsOp::Adc, Some(imm), true) => dynasm!(self.a ; .arch x64 ; cmc ; adc rcx, imm),
+                (FlagsOp::Adc, Some(imm), false) => dynasm!(self.a ; .arch x64 ; cmc ; adc ecx, imm),
+                (FlagsOp::Adc, None, true) => dynasm!(self.a ; .arch x64 ; cmc ; adc rcx, Rq(rb)),
+                (FlagsOp::Adc, None, false) => dynasm!(self.a ; .arch x64 ; cmc ; adc ecx, Rd(rb)),
+                (FlagsOp::Sbc, Some(imm), true) => dynasm!(self.a ; .arch x64 ; sbb rcx, imm),
+                (FlagsOp::Sbc, Some(imm), false) => dynasm!(self.a ; .arch x64 ; sbb ecx, imm),
+                (FlagsOp::Sbc, None, true) => dynasm!(self.a ; .arch x64 ; sbb rcx, Rq(rb)),
+                (FlagsOp::Sbc, None, false) => dynasm!(self.a ; .arch x64 ; sbb ecx, Rd(rb)),
+                (FlagsOp::And, Some(imm), true) => dynasm!(self.a ; .arch x64 ; and rcx, imm),
+                (FlagsOp::And, Some(imm), false) => dynasm!(self.a ; .arch x64 ; and ecx, imm),
+                (FlagsOp::And, None, true) => dynasm!(self.a ; .arch x64 ; and rcx, Rq(rb)),
+                (FlagsOp::And, None, false) => dynasm!(self.a ; .arch x64 ; and ecx, Rd(rb)),
+                (FlagsOp::Bic, _, true) => dynasm!(self.a ; .arch x64 ; andn rcx, Rq(rb), rcx),
+                (FlagsOp::Bic, _, false) => dynasm!(self.a ; .arch x64 ; andn ecx, Rd(rb), ecx),
+            }
+            if used {
+                let dst = self.define_over(val, a);
+                dynasm!(self.a ; .arch x64 ; mov Rq(dst), rcx);
+            }
+        }
+        if live {
+            match op {
+                FlagsOp::Add | FlagsOp::Adc => dynasm!(self.a ; .arch x64 ; cmc),
+                FlagsOp::And | FlagsOp::Bic => dynasm!(self.a ; .arch x64 ; stc),
+                FlagsOp::Sub | FlagsOp::Sbc => {}
+            }
+        }
+        self.flags = State { valid: live, stored: !live };
+    }
+
+    /// CCMP and CCMN.
+    pub(super) fn emit_cond_flags(&mut self, op: FlagsOp, wide: bool, cond: Cond, a: Val, b: Val, nzcv: u32) {
+        self.materialise_conditions();
+        let ra = self.register(a);
+        let rb = self.register(b);
+        self.load_flags();
+        let otherwise = self.a.new_dynamic_label();
+        let end = self.a.new_dynamic_label();
+        self.jump_if(host_condition(cond) ^ 1, otherwise);
+        match (op, wide) {
+            (FlagsOp::Sub, true) => dynasm!(self.a ; .arch x64 ; cmp Rq(ra), Rq(rb)),
+            (FlagsOp::Sub, false) => dynasm!(self.a ; .arch x64 ; cmp Rd(ra), Rd(rb)),
+            (_, true) => dynasm!(self.a ; .arch x64 ; mov rax, Rq(ra) ; add rax, Rq(rb) ; cmc),
+            (_, false) => dynasm!(self.a ; .arch x64 ; mov eax, Rd(ra) ; add eax, Rd(rb) ; cmc),
+        }
+        let packed = Flags::from_nzcv(nzcv).0 as i32;
+        dynasm!(self.a
+            ; .arch x64
+            ; jmp =>end
+            ; =>otherwise
+            ; mov eax, packed
+            ; add al, 127
+            ; sahf
+            ; =>end
+        );
+        self.flags = State { valid: true, stored: false };
+    }
+
+    /// Whether the current block's condition is computed where its terminator uses it.
+    pub(super) fn is_fused(&self, val: Val) -> bool {
+        use crate::ir::op::{IntOp, Op};
+        let Term::If { cond, .. } = self.block.term else { return false };
+        let Code::Op(Op::Int(op)) = self.block.insts[usize::from(val.0)].code else { return false };
+        cond == val
+            && self.uses[usize::from(val.0)] == 1
+            && matches!(
+                op,
+                IntOp::IsZero32 | IntOp::IsZero64 | IntOp::NotZero32 | IntOp::NotZero64 | IntOp::Bit | IntOp::BitClear
+            )
+    }
+}
+
+/// Bits of the packed flags, from V to N.
+const NZCV_BITS: i32 = 0xc101;

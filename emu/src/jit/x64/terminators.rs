@@ -1,0 +1,293 @@
+//! The ends of blocks: inner branches, links to other units, indirect jumps, returns to the run loop.
+
+use std::mem::offset_of;
+
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
+
+use super::super::frame::{self, Frame, PC};
+use super::alloc::At;
+use super::flags::host_condition;
+use super::{Emitter, block_at};
+use crate::ir::block::{Code, Term, Val};
+use crate::ir::op::{IntOp, Op};
+use crate::mmu::tlb::{ENTRIES, Memory, slot};
+
+/// Code behind the unit by which an edge leaves it.
+pub(super) struct ColdExit {
+    label: DynamicLabel,
+    /// Homes that differ from the state there.
+    dirty: u32,
+    /// Address of the block that it leaves.
+    from: u64,
+    target: u64,
+    why: Why,
+}
+
+enum Why {
+    /// To another unit.
+    Edge,
+    /// Attention at a jump backwards.
+    Attention,
+}
+
+impl Emitter<'_> {
+    pub(super) fn emit_term(&mut self, n: usize) {
+        match self.block.term {
+            Term::Jump(target) => {
+                self.settle_flags();
+                self.jump_to(n, target);
+            }
+            Term::Call { target, .. } => {
+                self.settle_flags();
+                self.leave_edge(self.block.va, target);
+            }
+            Term::If { cond, target, next } => self.branch(n, cond, target, next),
+            Term::Indirect { target, .. } => {
+                self.settle_flags();
+                let r = self.register(target);
+                dynasm!(self.a ; .arch x64 ; mov rax, Rq(r));
+                self.write_homes(self.dirty);
+                self.indirect();
+            }
+            Term::Sync(next) => {
+                self.settle_flags();
+                self.write_homes(self.dirty);
+                self.leave_to(next);
+                let sync = self.thunks.sync;
+                dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
+            }
+            Term::Resume => {
+                let sync = self.thunks.sync;
+                dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
+            }
+            // The last instruction's thunk does not come back.
+            Term::Raised => dynasm!(self.a ; .arch x64 ; ud2),
+        }
+    }
+
+    /// Writes homes that differ to the state; the flags stay.
+    fn write_homes(&mut self, dirty: u32) {
+        for guest in 0..32 {
+            if dirty >> guest & 1 != 0
+                && let Some(home) = self.homes[usize::from(guest)]
+            {
+                dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home));
+            }
+        }
+    }
+
+    /// Writes the PC.
+    pub(super) fn leave_to(&mut self, va: u64) {
+        self.move_constant(0, va);
+        dynasm!(self.a ; .arch x64 ; mov [rbp + PC], rax);
+    }
+
+    /// A jump when the host's condition holds.
+    pub(super) fn jump_if(&mut self, condition: u8, label: DynamicLabel) {
+        match condition {
+            0x0 => dynasm!(self.a ; .arch x64 ; jo =>label),
+            0x1 => dynasm!(self.a ; .arch x64 ; jno =>label),
+            0x2 => dynasm!(self.a ; .arch x64 ; jb =>label),
+            0x3 => dynasm!(self.a ; .arch x64 ; jae =>label),
+            0x4 => dynasm!(self.a ; .arch x64 ; je =>label),
+            0x5 => dynasm!(self.a ; .arch x64 ; jne =>label),
+            0x6 => dynasm!(self.a ; .arch x64 ; jbe =>label),
+            0x7 => dynasm!(self.a ; .arch x64 ; ja =>label),
+            0x8 => dynasm!(self.a ; .arch x64 ; js =>label),
+            0x9 => dynasm!(self.a ; .arch x64 ; jns =>label),
+            0xc => dynasm!(self.a ; .arch x64 ; jl =>label),
+            0xd => dynasm!(self.a ; .arch x64 ; jge =>label),
+            0xe => dynasm!(self.a ; .arch x64 ; jle =>label),
+            _ => dynasm!(self.a ; .arch x64 ; jg =>label),
+        }
+    }
+
+    /// Emits the test of a condition; the host's condition code that is true when the value is not zero.
+    fn test(&mut self, cond: Val) -> u8 {
+        if let At::Cond(cond) = self.at[usize::from(cond.0)] {
+            self.settle_flags();
+            return host_condition(cond);
+        }
+        let fused = self.at[usize::from(cond.0)] == At::Fused;
+        let inst = self.block.insts[usize::from(cond.0)];
+        self.settle_flags();
+        match inst.code {
+            Code::Op(Op::Int(op)) if fused => {
+                let r = self.register(inst.args[0]);
+                let n = inst.imm as i8;
+                match op {
+                    IntOp::IsZero32 | IntOp::NotZero32 => dynasm!(self.a ; .arch x64 ; test Rd(r), Rd(r)),
+                    IntOp::IsZero64 | IntOp::NotZero64 => dynasm!(self.a ; .arch x64 ; test Rq(r), Rq(r)),
+                    _ => dynasm!(self.a ; .arch x64 ; bt Rq(r), n),
+                }
+                match op {
+                    IntOp::IsZero32 | IntOp::IsZero64 => 0x4,
+                    IntOp::NotZero32 | IntOp::NotZero64 => 0x5,
+                    IntOp::Bit => 0x2,
+                    _ => 0x3,
+                }
+            }
+            _ => {
+                let r = self.register(cond);
+                dynasm!(self.a ; .arch x64 ; test Rq(r), Rq(r));
+                0x5
+            }
+        }
+    }
+
+    fn branch(&mut self, n: usize, cond: Val, target: u64, next: u64) {
+        if let Some(known) = self.constant(cond) {
+            self.settle_flags();
+            return self.jump_to(n, if known != 0 { target } else { next });
+        }
+        let condition = self.test(cond);
+        match block_at(self.unit, target) {
+            Some(t) if t > n => {
+                let label = self.labels[t];
+                self.jump_if(condition, label);
+            }
+            Some(_) => {
+                let over = self.a.new_dynamic_label();
+                self.jump_if(condition ^ 1, over);
+                self.jump_to(n, target);
+                dynasm!(self.a ; .arch x64 ; =>over);
+            }
+            None => {
+                let label = self.cold_exit(target, Why::Edge);
+                self.jump_if(condition, label);
+            }
+        }
+        self.jump_to(n, next);
+    }
+
+    fn cold_exit(&mut self, target: u64, why: Why) -> DynamicLabel {
+        let label = self.a.new_dynamic_label();
+        self.exits.push(ColdExit { label, dirty: self.dirty, from: self.block.va, target, why });
+        label
+    }
+
+    pub(super) fn emit_cold_exit(&mut self, exit: ColdExit) {
+        let ColdExit { label, dirty, from, target, why } = exit;
+        dynasm!(self.a ; .arch x64 ; =>label);
+        match why {
+            Why::Edge => {
+                self.dirty = dirty;
+                self.leave_edge(from, target);
+            }
+            Why::Attention => {
+                self.write_homes(dirty);
+                self.leave_to(target);
+                let sync = self.thunks.sync;
+                dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
+            }
+        }
+    }
+
+    /// Goes on at an address from block `n`: within the unit, or out of it.
+    fn jump_to(&mut self, n: usize, target: u64) {
+        match block_at(self.unit, target) {
+            Some(t) if t == n + 1 => {}
+            Some(t) if t > n => {
+                let label = self.labels[t];
+                dynasm!(self.a ; .arch x64 ; jmp =>label);
+            }
+            Some(t) => {
+                let attention = self.cold_exit(target, Why::Attention);
+                let label = self.labels[t];
+                self.poll();
+                dynasm!(self.a ; .arch x64 ; je =>label ; jmp =>attention);
+            }
+            None => self.leave_edge(self.block.va, target),
+        }
+    }
+
+    /// Sets the host's Z when nobody wants attention.
+    fn poll(&mut self) {
+        let attention = frame::at(offset_of!(Frame, attention));
+        dynasm!(self.a ; .arch x64 ; mov rax, [rbp + attention] ; cmp DWORD [rax], 0);
+    }
+
+    /// Leaves the unit for a fixed address, by a jump that the run loop links to the unit there.
+    fn leave_edge(&mut self, from: u64, target: u64) {
+        self.write_homes(self.dirty);
+        if target <= from {
+            let attention = self.a.new_dynamic_label();
+            self.exits.push(ColdExit { label: attention, dirty: 0, from, target, why: Why::Attention });
+            self.poll();
+            dynasm!(self.a ; .arch x64 ; jne =>attention);
+        }
+        let link = frame::at(offset_of!(Frame, link));
+        let thunk = self.thunks.link;
+        if (target ^ from) >> 12 == 0 {
+            // jmp rel32, its displacement aligned.
+            self.align_field(1);
+            dynasm!(self.a
+                ; .arch x64
+                ; field:
+                ; jmp DWORD >unlinked
+                ; unlinked:
+                ; lea rcx, [<field + 1]
+                ; mov [rbp + link], rcx
+            );
+            self.leave_to(target);
+            dynasm!(self.a ; .arch x64 ; jmp extern thunk as usize);
+        } else {
+            // cmp [identity of the page there], imm32; jne; nop; jmp rel32: both fields aligned.
+            let code = offset_of!(Memory, code) as i32 + 4 * slot(target) as i32;
+            let indirect = self.thunks.indirect;
+            self.align_field(7);
+            dynasm!(self.a
+                ; .arch x64
+                ; guard:
+                ; cmp DWORD [r15 + code], DWORD UNLINKED
+                ; jne DWORD >other
+                ; nop
+                ; jmp DWORD >other
+                ; other:
+                ; lea rcx, [<guard + 7]
+            );
+            self.move_constant(0, target);
+            dynasm!(self.a
+                ; .arch x64
+                ; cmp DWORD [rcx], UNLINKED
+                ; jne extern indirect as usize
+                ; or rcx, 1
+                ; mov [rbp + link], rcx
+                ; mov [rbp + PC], rax
+                ; jmp extern thunk as usize
+            );
+        }
+        const { assert!(ENTRIES * 4 <= i32::MAX as usize) };
+    }
+
+    /// Pads so that the field `ahead` bytes from here is aligned to four bytes.
+    fn align_field(&mut self, ahead: usize) {
+        while !(self.a.offset().0 + ahead).is_multiple_of(4) {
+            dynasm!(self.a ; .arch x64 ; nop);
+        }
+    }
+
+    /// Goes on at the guest address in RAX.
+    fn indirect(&mut self) {
+        let attention = frame::at(offset_of!(Frame, attention));
+        let jumps = offset_of!(Memory, jumps) as i32;
+        let mask = ENTRIES as i32 - 1;
+        let thunk = self.thunks.indirect;
+        dynasm!(self.a
+            ; .arch x64
+            ; mov rdx, [rbp + attention]
+            ; mov ecx, eax
+            ; shr ecx, 2
+            ; and ecx, mask
+            ; shl ecx, 4
+            ; cmp DWORD [rdx], 0
+            ; jne extern thunk as usize
+            ; cmp rax, [r15 + rcx + jumps]
+            ; jne extern thunk as usize
+            ; jmp QWORD [r15 + rcx + jumps + 8]
+        );
+    }
+}
+
+/// The identity in a guard that was never linked; no page has it.
+pub(in super::super) const UNLINKED: i32 = -1;
