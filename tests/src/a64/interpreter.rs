@@ -70,6 +70,7 @@ impl Run {
         let Some(word) = self.memory.word(self.s.pc) else { return Some(Signal::Fault) };
         let Some(row) = decode(word) else { return Some(Signal::Illegal) };
         let context = Context {
+            spsel: true,
             el: El::El0,
             fp_trap: false,
             sp_check: false,

@@ -4,6 +4,7 @@
 //! guest registers and temporaries. XMM13–15 are scratch.
 
 mod alloc;
+mod calls;
 mod flags;
 mod int;
 mod memory;
@@ -14,6 +15,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::frame;
 use super::site::{Loc, MAX_HOMES, Site, Task};
+use super::slow::Registers;
 use super::thunks::{Asm, Thunks};
 use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
 use crate::ir::op::{Kind, Op};
@@ -39,6 +41,7 @@ struct Emitter<'a> {
     a: Asm,
     unit: &'a Unit,
     thunks: Thunks,
+    registers: Registers,
     first_site: usize,
     sites: Vec<Site>,
     cold: Vec<Cold>,
@@ -69,7 +72,7 @@ struct Emitter<'a> {
 }
 
 /// Translates a unit for execution at `base`; its sites will have numbers from `first_site` on.
-pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize) -> Compiled {
+pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize, registers: Registers) -> Compiled {
     let mut a = Asm::new(base as usize);
     let labels = unit.blocks.iter().map(|_| a.new_dynamic_label()).collect();
     let block = &unit.blocks[0];
@@ -77,6 +80,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize)
         a,
         unit,
         thunks,
+        registers,
         first_site,
         sites: Vec::new(),
         cold: Vec::new(),
@@ -110,7 +114,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize)
     e.emit_cold();
     let stale = e.a.offset().0;
     e.leave_to(block.va);
-    let address = e.thunks.lookup;
+    let address = e.thunks.stale;
     dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
     let code = e.a.finalize().expect("every label of a unit is defined");
     Compiled { code, sites: e.sites, stale }
@@ -238,6 +242,9 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_call(&mut self, val: Val, inst: &Inst, call: Call) {
+        if self.inline_call(val, inst, call) {
+            return;
+        }
         self.clobber_flags();
         let mut args = [Loc::None; 6];
         for (loc, arg) in args.iter_mut().zip(inst.args()) {
@@ -306,7 +313,7 @@ impl<'a> Emitter<'a> {
 /// Addresses that a block may go on to, inside or outside its unit.
 fn successors(term: &Term) -> [Option<u64>; 2] {
     match *term {
-        Term::Jump(target) => [Some(target), None],
+        Term::Jump(target) | Term::Poll(target) => [Some(target), None],
         Term::If { target, next, .. } => [Some(target), Some(next)],
         _ => [None, None],
     }
