@@ -31,6 +31,7 @@ pub(super) struct Thunks {
 /// Host registers by number.
 pub(super) mod reg {
     pub const RAX: u8 = 0;
+    pub const RCX: u8 = 1;
     /// What the allocator hands out.
     pub const POOL: [u8; 10] = [3, 6, 7, 8, 9, 10, 11, 12, 13, 14];
     /// Vector registers that the allocator hands out; the others are scratch.
