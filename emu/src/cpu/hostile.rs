@@ -18,7 +18,6 @@ const RAM_LEN: u64 = 1 << 20;
 pub(super) fn vcpu() -> (Vcpu, GuestRam) {
     let ram = GuestRam::new(Pa(RAM), RAM_LEN).unwrap();
     let wiring = Wiring {
-        cache: None,
         bus: Arc::new(Bus::new(ram.clone())),
         shared: Arc::new(Shared::new(1)),
         clock: ManualClock::new(),

@@ -17,6 +17,7 @@ mod translate;
 pub use alarm::Alarm;
 pub use run::Engine;
 pub use shared::{CpuInputs, PowerState, Shared, Verdict};
+pub use translate::form_unit;
 
 use std::sync::Arc;
 

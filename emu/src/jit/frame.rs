@@ -12,7 +12,7 @@ pub enum Exit {
     Lookup,
     /// Go on at the state's PC, and let the jump at [`Frame::link`] lead there from now on.
     Link,
-    /// As `Lookup`, for an indirect jump whose table had no entry.
+    /// As `Lookup`, for an indirect jump whose table had no entry, or attention; the PC may have a tag.
     Indirect,
     /// Go on at the state's PC after serving requests: somebody asked for attention, or the context may have changed.
     Sync,

@@ -80,17 +80,14 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; and ecx, mask
         ; shl ecx, 4
         ; cmp DWORD [rdx], 0
-        ; jne >attention
+        ; jne >out
         ; cmp rax, [r15 + rcx + jumps]
-        ; jne >miss
+        ; jne >out
         ; jmp QWORD [r15 + rcx + jumps + 8]
-        ; miss:
+        // The run loop removes the address's tag, whether or not somebody wants attention.
+        ; out:
         ; mov [rbp + PC], rax
         ; mov eax, Exit::Indirect as i32
-        ; jmp ->leave
-        ; attention:
-        ; mov [rbp + PC], rax
-        ; mov eax, Exit::Sync as i32
         ; ->leave:
         ; mov rsp, [rbp + host_sp]
         ; stmxcsr [rbp + mxcsr]
