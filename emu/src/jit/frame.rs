@@ -10,7 +10,8 @@ use crate::state::CpuState;
 pub enum Exit {
     /// Go on at the state's PC, and let the jump at [`Frame::link`] lead there from now on.
     Link,
-    /// Go on at the state's PC, which an indirect jump led to that has no entry in the table.
+    /// Go on at the state's PC, which an indirect jump led to that has no entry in the table, or that met attention; the
+    /// PC may have a tag.
     Indirect,
     /// Go on at the state's PC, where code was dropped: tables that name it are to be corrected.
     Stale,

@@ -210,7 +210,10 @@ impl<'a> Emitter<'a> {
             return;
         }
         let native = match op {
-            Op::Int(op) => self.emit_int(val, op, inst),
+            Op::Int(op) => {
+                self.emit_int(val, op, inst);
+                true
+            }
             Op::Vec(op) => self.emit_vec(val, op, inst),
             _ => false,
         };
