@@ -5,6 +5,7 @@
 
 mod alloc;
 mod flags;
+mod fp;
 mod int;
 mod memory;
 mod terminators;
@@ -42,6 +43,8 @@ struct Emitter<'a> {
     first_site: usize,
     sites: Vec<Site>,
     cold: Vec<Cold>,
+    /// Constants that the code reads, emitted behind it.
+    pool: Vec<(u128, DynamicLabel)>,
     exits: Vec<terminators::ColdExit>,
     labels: Vec<DynamicLabel>,
     /// Host register of each guest register that has a home.
@@ -80,6 +83,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize)
         first_site,
         sites: Vec::new(),
         cold: Vec::new(),
+        pool: Vec::new(),
         exits: Vec::new(),
         labels,
         homes: alloc::choose_homes(unit),
@@ -112,6 +116,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize)
     e.leave_to(block.va);
     let address = e.thunks.lookup;
     dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
+    e.emit_pool();
     let code = e.a.finalize().expect("every label of a unit is defined");
     Compiled { code, sites: e.sites, stale }
 }
@@ -208,6 +213,7 @@ impl<'a> Emitter<'a> {
         let native = match op {
             Op::Int(op) => self.emit_int(val, op, inst),
             Op::Vec(op) => self.emit_vec(val, op, inst),
+            Op::Fp(op) => self.emit_fp(val, op, inst),
             _ => false,
         };
         if !native {
