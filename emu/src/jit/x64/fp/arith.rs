@@ -58,7 +58,19 @@ impl Emitter<'_> {
         let dst = self.define_v(val);
         let repair = self.repair(op, inst, [Loc::Xmm(rd), Loc::Xmm(ra), Loc::Xmm(rb)], Loc::Xmm(dst));
         dynasm!(self.a ; .arch x64 ; vmovaps Rx(dst), Rx(rd));
-        shaped!(self, shape, vfmadd231ss vfmadd231sd vfmadd231ps vfmadd231pd, Rx(dst), Rx(ra), Rx(rb));
+        match shape {
+            Shape::Ss => dynasm!(self.a ; .arch x64 ; vfmadd231ss Rx(dst), Rx(ra), Rx(rb)),
+            Shape::Sd => dynasm!(self.a ; .arch x64 ; vfmadd231sd Rx(dst), Rx(ra), Rx(rb)),
+            Shape::Ps => dynasm!(self.a ; .arch x64 ; vfmadd231ps Rx(dst), Rx(ra), Rx(rb)),
+            // VFMADD231PD, which the assembler takes for VFMADD231PS: VEX.128.66.0F38.W1 B8 /r.
+            Shape::Pd => self.a.extend([
+                0xc4,
+                0x42 | (!dst >> 3 & 1) << 7 | (!rb >> 3 & 1) << 5,
+                0x81 | (!ra & 15) << 3,
+                0xb8,
+                0xc0 | (dst & 7) << 3 | rb & 7,
+            ]),
+        }
         self.unless_nan(dst, shape, repair);
         self.unless_least(dst, shape, repair);
         self.clean(dst, d, shape);
@@ -75,7 +87,7 @@ impl Emitter<'_> {
         let repair = self.repair(op, inst, [Loc::Xmm(ra), Loc::Xmm(rb), Loc::None], Loc::Xmm(dst));
         let cold = repair.cold;
         if shape.is_vector() {
-            shaped!(self, shape, vcmpss vcmpsd vcmpps vcmppd, Rx(T), Rx(ra), Rx(rb), 3);
+            shaped!(self, shape, vcmpunordss vcmpunordsd vcmpunordps vcmpunordpd, Rx(T), Rx(ra), Rx(rb));
             dynasm!(self.a ; .arch x64 ; vptest Rx(T), Rx(T) ; jnz =>cold);
         } else {
             shaped!(self, shape, vucomiss vucomisd vucomiss vucomisd, Rx(ra), Rx(rb));

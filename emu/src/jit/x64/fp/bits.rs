@@ -7,6 +7,7 @@ use super::super::alloc::At;
 use super::super::flags::host_condition;
 use super::{Shape, shaped};
 use crate::ir::block::{Inst, Val};
+use crate::ir::op::FpOp;
 
 impl Emitter<'_> {
     /// Negation, or absolute value, of any format.
@@ -30,12 +31,21 @@ impl Emitter<'_> {
         }
     }
 
-    /// All ones or zeros; the host's predicate number says also which NaNs are invalid.
-    pub(super) fn mask(&mut self, val: Val, inst: &Inst, shape: Shape, predicate: i8) {
+    /// All ones or zeros. As on Arm, a quiet NaN is invalid but for equality.
+    pub(super) fn mask(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) {
+        use FpOp as O;
         let [a, b, ..] = inst.args;
         let (ra, rb) = (self.vector(a), self.vector(b));
         let dst = self.define_v(val);
-        shaped!(self, shape, vcmpss vcmpsd vcmpps vcmppd, Rx(dst), Rx(ra), Rx(rb), predicate);
+        match op {
+            O::FCmeq | O::VFCmeq => {
+                shaped!(self, shape, vcmpeqss vcmpeqsd vcmpeqps vcmpeqpd, Rx(dst), Rx(ra), Rx(rb));
+            }
+            O::FCmge | O::VFCmge => {
+                shaped!(self, shape, vcmpgess vcmpgesd vcmpgeps vcmpgepd, Rx(dst), Rx(ra), Rx(rb));
+            }
+            _ => shaped!(self, shape, vcmpgtss vcmpgtsd vcmpgtps vcmpgtpd, Rx(dst), Rx(ra), Rx(rb)),
+        }
         self.clean(dst, a, shape);
     }
 

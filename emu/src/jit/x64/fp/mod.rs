@@ -80,7 +80,8 @@ impl Shape {
     }
 }
 
-/// Emits an instruction in the form of a shape; its operands come as in the assembler.
+/// Emits an instruction in the form of a shape; its operands come as in the assembler. Comparisons go by their names: the
+/// assembler mixes up the operands of VCMPPS and VCMPPD with a predicate.
 macro_rules! shaped {
     ($e:ident, $shape:expr, $ss:ident $sd:ident $ps:ident $pd:ident, $($operands:tt)*) => {
         match $shape {
@@ -134,10 +135,7 @@ impl Emitter<'_> {
             O::FMin | O::FMinnm | O::VFMin | O::VFMinnm => self.extreme(val, op, inst, shape, false),
             O::FCmp => self.compare(val, inst, shape, false),
             O::FCmpe => self.compare(val, inst, shape, true),
-            // Equal, quiet; greater or equal, and greater, signalling.
-            O::FCmeq | O::VFCmeq => self.mask(val, inst, shape, 0x00),
-            O::FCmge | O::VFCmge => self.mask(val, inst, shape, 0x0d),
-            O::FCmgt | O::VFCmgt => self.mask(val, inst, shape, 0x0e),
+            O::FCmeq | O::VFCmeq | O::FCmge | O::VFCmge | O::FCmgt | O::VFCmgt => self.mask(val, op, inst, shape),
             O::FRint | O::VFRint => return self.rint(val, op, inst, shape),
             O::FToInt => return self.to_int(val, op, inst, shape),
             O::VFToInt => return self.lanes_to_int(val, op, inst, shape),
@@ -213,7 +211,7 @@ impl Emitter<'_> {
     fn unless_nan(&mut self, dst: u8, shape: Shape, repair: Repair) {
         let cold = repair.cold;
         if shape.is_vector() {
-            shaped!(self, shape, vcmpss vcmpsd vcmpps vcmppd, Rx(T), Rx(dst), Rx(dst), 3);
+            shaped!(self, shape, vcmpunordss vcmpunordsd vcmpunordps vcmpunordpd, Rx(T), Rx(dst), Rx(dst));
             dynasm!(self.a ; .arch x64 ; vptest Rx(T), Rx(T) ; jnz =>cold);
         } else {
             shaped!(self, shape, vucomiss vucomisd vucomiss vucomisd, Rx(dst), Rx(dst));

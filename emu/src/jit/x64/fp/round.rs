@@ -80,7 +80,7 @@ impl Emitter<'_> {
         self.round(dst, a, 3 | QUIET, shape);
         shaped!(self, shape, vsubss vsubsd vsubps vsubpd, Rx(U), Rx(a), Rx(dst));
         dynasm!(self.a ; .arch x64 ; vandnps Rx(U), Rx(W), Rx(U) ; vmovdqa Rx(T), [=>half]);
-        shaped!(self, shape, vcmpss vcmpsd vcmpps vcmppd, Rx(U), Rx(U), Rx(T), 0x0d);
+        shaped!(self, shape, vcmpgess vcmpgesd vcmpgeps vcmpgepd, Rx(U), Rx(U), Rx(T));
         dynasm!(self.a
             ; .arch x64
             ; vandps Rx(U), Rx(U), [=>one]
