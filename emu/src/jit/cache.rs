@@ -247,6 +247,7 @@ impl Cache {
                 std::mem::transmute::<usize, _>(self.thunks.enter as usize);
             enter(std::ptr::from_mut(frame), host)
         };
+        frame.fold_flags();
         Exit::from_code(code)
     }
 }

@@ -6,6 +6,7 @@
 mod alloc;
 mod calls;
 mod flags;
+mod fp;
 mod int;
 mod memory;
 mod terminators;
@@ -45,6 +46,8 @@ struct Emitter<'a> {
     first_site: usize,
     sites: Vec<Site>,
     cold: Vec<Cold>,
+    /// Constants that the code reads, emitted behind it.
+    pool: Vec<(u128, DynamicLabel)>,
     exits: Vec<terminators::ColdExit>,
     labels: Vec<DynamicLabel>,
     /// Host register of each guest register that has a home.
@@ -84,6 +87,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize,
         first_site,
         sites: Vec::new(),
         cold: Vec::new(),
+        pool: Vec::new(),
         exits: Vec::new(),
         labels,
         homes: alloc::choose_homes(unit),
@@ -116,6 +120,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize,
     e.leave_to(block.va);
     let address = e.thunks.stale;
     dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
+    e.emit_pool();
     let code = e.a.finalize().expect("every label of a unit is defined");
     Compiled { code, sites: e.sites, stale }
 }
@@ -215,6 +220,7 @@ impl<'a> Emitter<'a> {
                 true
             }
             Op::Vec(op) => self.emit_vec(val, op, inst),
+            Op::Fp(op) => self.emit_fp(val, op, inst),
             _ => false,
         };
         if !native {
