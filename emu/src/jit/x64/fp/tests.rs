@@ -66,6 +66,7 @@ impl Env for Bare {
 
 fn context(fp_mode: bool) -> Context {
     Context {
+        spsel: true,
         el: El::El1,
         fp_trap: false,
         sp_check: false,
@@ -86,7 +87,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { bare: Bare(Cache::new().unwrap()), frame: Frame::new(CpuState::default()), next: 0 }
+        Self { bare: Bare(Cache::new(|_, _| None).unwrap()), frame: Frame::new(CpuState::default()), next: 0 }
     }
 
     /// Translates one block of these instructions.
