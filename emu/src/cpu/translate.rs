@@ -7,6 +7,7 @@ use devices::bus::{Pa, Size, Target};
 
 use super::{Core, Vcpu, context};
 use crate::a64;
+use crate::a64::sysreg::{CTR, DCZID};
 use crate::ir::block::{Term, Unit};
 use crate::ir::{Build, Context, Exception, Lift, SysEnc, opt};
 use crate::jit::{Cache, Exit, Key, Plain, Runtime};
@@ -87,6 +88,8 @@ pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
         };
     }
     let (offset, writable) = match enc.parts() {
+        (3, 3, 0, 0, 7) => return Some(Plain::Constant(DCZID)),
+        (3, 3, 0, 0, 1) if context.el != El::El0 => return Some(Plain::Constant(CTR)),
         (3, 3, 13, 0, 2) => (sys!(tpidr_el0), true),
         (3, 3, 13, 0, 3) => (sys!(tpidrro_el0), context.el != El::El0),
         _ if context.el == El::El0 => return None,
@@ -105,7 +108,7 @@ pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
         (2, 0, 0, 2, 2) => (sys!(mdscr), false),
         _ => return None,
     };
-    Some(Plain { offset, writable })
+    Some(Plain::Field { offset, writable })
 }
 
 impl Core {

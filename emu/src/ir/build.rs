@@ -70,6 +70,8 @@ pub enum Flow<I> {
     Sync,
     /// The next instruction, but take an interrupt that was masked until now.
     Poll,
+    /// The next instruction, by code that is looked up afresh (ISB).
+    Fence,
     /// Wherever the CPU state's PC now says (ERET).
     Resume,
 }
@@ -209,7 +211,7 @@ pub trait Build: IntOps + VecOps + VecArithOps + VecSatOps + FpOps + CryptoOps {
     ) -> Result<(Self::I, Self::I), Self::Stop>;
     /// DMB, DSB.
     fn barrier(&mut self, barrier: Barrier);
-    /// ISB; the row returns [`Flow::Sync`].
+    /// ISB; the row returns [`Flow::Fence`].
     fn isb(&mut self);
 
     /// MRS.

@@ -43,8 +43,24 @@ struct Inner {
     thunks_len: usize,
     units: FxHashMap<Key, Translated>,
     pages: FxHashMap<u64, Vec<Key>>,
+    /// Entries of dropped units, to which jumps may still lead.
+    dropped: FxHashMap<Key, Vec<u64>>,
     identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
+}
+
+impl Inner {
+    /// Drops a unit: who enters it from now on is sent back to the run loop, until the code is translated again.
+    fn drop_unit(&mut self, key: Key) {
+        if let Some(unit) = self.units.remove(&key) {
+            self.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
+            let former = self.dropped.entry(key).or_default();
+            if former.len() == FORMER {
+                former.remove(0);
+            }
+            former.push(unit.entry);
+        }
+    }
 }
 
 /// All translated code of a machine, shared by its vCPUs.
@@ -69,6 +85,9 @@ const SITES: usize = 1 << 20;
 const UNIT_BYTES: usize = 1 << 20;
 const UNIT_SITES: usize = 1 << 13;
 
+/// Dropped translations of the same code whose entries lead to the present one at once; older ones lead to younger ones.
+const FORMER: usize = 8;
+
 impl Cache {
     /// An empty cache for code that accesses plain system registers as `registers` says.
     ///
@@ -83,6 +102,7 @@ impl Cache {
             memory,
             units: FxHashMap::default(),
             pages: FxHashMap::default(),
+            dropped: FxHashMap::default(),
             identities: FxHashMap::default(),
             sites: 0,
         };
@@ -150,6 +170,10 @@ impl Cache {
         let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
         let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);
         let translated = Translated { entry, stale: base + compiled.stale as u64, range: (page + low, page + high) };
+        // Jumps to former translations of the same code go on to this one.
+        for former in inner.dropped.get(&key).into_iter().flatten() {
+            inner.memory.patch64(*former, jump_to(*former, entry));
+        }
         inner.units.insert(key, translated);
         inner.pages.entry(page).or_default().push(key);
         drop(inner);
@@ -184,9 +208,7 @@ impl Cache {
         for key in keys {
             let (low, high) = inner.units.get(&key).map_or((0, 0), |unit| unit.range);
             if low < end && start < high {
-                if let Some(unit) = inner.units.remove(&key) {
-                    inner.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
-                }
+                inner.drop_unit(key);
             } else {
                 kept.push(key);
             }
@@ -202,9 +224,8 @@ impl Cache {
     pub fn invalidate_all(&self) {
         let mut inner = self.lock();
         inner.pages.clear();
-        for (_, unit) in std::mem::take(&mut inner.units) {
-            inner.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
-        }
+        let keys: Vec<Key> = inner.units.keys().copied().collect();
+        keys.into_iter().for_each(|key| inner.drop_unit(key));
     }
 
     /// Drops everything and its memory, once no vCPU runs translated code: the caller has kicked the others, and runs
@@ -216,6 +237,7 @@ impl Cache {
         inner.units.clear();
         inner.pages.clear();
         inner.identities.clear();
+        inner.dropped.clear();
         inner.sites = 0;
         let keep = inner.thunks_len;
         inner.memory.truncate(keep);
@@ -239,7 +261,6 @@ impl Cache {
     pub fn enter<R: Runtime>(&self, frame: &mut Frame, runtime: &mut R, host: u64) -> Exit {
         frame.runtime = std::ptr::from_mut(runtime) as usize;
         frame.slow = slow::entry::<R>();
-        Stats::add(&self.stats.exits, 1);
         // SAFETY: the thunk is code with this signature; `host` is the entry of a unit of this cache, which stays while
         // the caller is in the world; the code touches only the frame, the tables and guest RAM that the tables name.
         let code = unsafe {
@@ -248,7 +269,9 @@ impl Cache {
             enter(std::ptr::from_mut(frame), host)
         };
         frame.fold_flags();
-        Exit::from_code(code)
+        let exit = Exit::from_code(code);
+        Stats::add(&self.stats.exits[exit as usize], 1);
+        exit
     }
 }
 

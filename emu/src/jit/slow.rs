@@ -12,11 +12,16 @@ use crate::state::CpuState;
 
 /// How translated code may access a system register without a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plain {
-    /// Offset of a doubleword in the [`CpuState`].
-    pub offset: usize,
-    /// Whether MSR writes all of it, and that is all that MSR does.
-    pub writable: bool,
+pub enum Plain {
+    /// It is a doubleword in the [`CpuState`] at this offset.
+    Field {
+        /// Bytes from the state's beginning.
+        offset: usize,
+        /// Whether MSR writes all of it, and that is all that MSR does.
+        writable: bool,
+    },
+    /// It always reads as this.
+    Constant(u64),
 }
 
 /// Says which system registers are plain storage that the context may access.

@@ -84,7 +84,7 @@ impl Run {
         let next = self.s.pc.wrapping_add(4);
         let flow = (row.eval)(&mut Eval::new(&mut self.s, &mut self.memory, &context), word);
         self.s.pc = match flow {
-            Ok(Flow::Next | Flow::Sync | Flow::Poll) => next,
+            Ok(Flow::Next | Flow::Sync | Flow::Poll | Flow::Fence) => next,
             Ok(Flow::Jump(target) | Flow::Call(target)) => target,
             Ok(Flow::Indirect { target, .. }) => without_tag(target),
             Ok(Flow::If { cond, target }) => {

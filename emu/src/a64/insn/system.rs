@@ -72,7 +72,7 @@ crate::rows! {
     isb "1101010100 0 00 011 0011 crm:4 110 11111" "isb #{crm}"
     |b| {
         b.isb();
-        Ok(Flow::Sync)
+        Ok(Flow::Fence)
     }
 
     /// A barrier to speculation, of which there is none.

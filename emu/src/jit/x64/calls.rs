@@ -6,11 +6,18 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame;
 use super::super::site::{Loc, Task};
+use super::super::slow::Plain;
 use super::Emitter;
 use crate::ir::block::{Call, Inst, Val};
 use crate::ir::{AtomicOp, Barrier, Mem, SysEnc};
 use crate::state::{CpuState, El, Pstate, SysRegs};
 
+const DC_ZVA: SysEnc = SysEnc::new(1, 3, 7, 4, 1);
+const DC_CVAC: SysEnc = SysEnc::new(1, 3, 7, 10, 1);
+const DC_CVAU: SysEnc = SysEnc::new(1, 3, 7, 11, 1);
+const DC_CVAP: SysEnc = SysEnc::new(1, 3, 7, 12, 1);
+const DC_CIVAC: SysEnc = SysEnc::new(1, 3, 7, 14, 1);
+const UNSYNCHRONIZED_AT: i32 = frame::at(offset_of!(CpuState, unsynchronized));
 const DAIF: SysEnc = SysEnc::new(3, 3, 4, 2, 1);
 /// Displacement of PSTATE's DAIF byte.
 const DAIF_AT: i32 = frame::at(offset_of!(CpuState, pstate) + offset_of!(Pstate, daif));
@@ -28,6 +35,29 @@ impl Emitter<'_> {
                 self.clobber_flags();
                 dynasm!(self.a ; .arch x64 ; lock or DWORD [rsp], 0);
             }
+            Call::Barrier(Barrier::Dsb) => {
+                self.clobber_flags();
+                let slow = self.a.new_dynamic_label();
+                dynasm!(self.a
+                    ; .arch x64
+                    ; lock or DWORD [rsp], 0
+                    ; cmp DWORD [rbp + UNSYNCHRONIZED_AT], 0
+                    ; jne =>slow
+                );
+                self.slow_path(slow, Task::Call(call), [Loc::None; 6], [Loc::None; 2]);
+            }
+            Call::Isb => {}
+            Call::SysOp(DC_ZVA) if el1 => self.zero_block(inst, call),
+            Call::SysOp(DC_CVAC | DC_CVAU | DC_CVAP | DC_CIVAC) if el1 => {
+                // Memory is coherent: only the address's translation matters.
+                self.clobber_flags();
+                let address = self.register(inst.args[0]);
+                let mut args = [Loc::None; 6];
+                args[0] = Loc::Reg(address);
+                dynasm!(self.a ; .arch x64 ; mov rax, Rq(address));
+                let slow = self.probe(Mem::plain(1), 1, false);
+                self.slow_path(slow, Task::Call(call), args, [Loc::None; 2]);
+            }
             Call::SysRead(DAIF) if el1 => {
                 self.clobber_flags();
                 if self.is_used(val) {
@@ -39,16 +69,20 @@ impl Emitter<'_> {
                 let Some(plain) = (self.registers)(enc, &self.unit.context) else { return false };
                 if self.is_used(val) {
                     let dst = self.define(val);
-                    dynasm!(self.a ; .arch x64 ; mov Rq(dst), [rbp + frame::at(plain.offset)]);
+                    match plain {
+                        Plain::Field { offset, .. } => {
+                            dynasm!(self.a ; .arch x64 ; mov Rq(dst), [rbp + frame::at(offset)]);
+                        }
+                        Plain::Constant(value) => self.move_constant(dst, value),
+                    }
                 }
             }
             Call::SysWrite(DAIF) if el1 => return self.write_daif(inst),
             Call::SysWrite(enc) => {
-                let Some(plain) = (self.registers)(enc, &self.unit.context).filter(|p| p.writable) else {
-                    return false;
-                };
+                let plain = (self.registers)(enc, &self.unit.context);
+                let Some(Plain::Field { offset, writable: true }) = plain else { return false };
                 let src = self.register(inst.args[0]);
-                dynasm!(self.a ; .arch x64 ; mov [rbp + frame::at(plain.offset)], Rq(src));
+                dynasm!(self.a ; .arch x64 ; mov [rbp + frame::at(offset)], Rq(src));
             }
             Call::MsrImm { field: 0b011_110, imm } if el1 => {
                 self.clobber_flags();
@@ -90,7 +124,12 @@ impl Emitter<'_> {
         let used = self.is_used(val);
         match op {
             AtomicOp::Add | AtomicOp::Swp => {}
-            AtomicOp::Clr | AtomicOp::Eor | AtomicOp::Set if !used && mem.bytes >= 4 => {}
+            AtomicOp::Clr | AtomicOp::Eor | AtomicOp::Set if mem.bytes >= 4 => {
+                if used {
+                    self.logic_loop(val, inst, op, mem);
+                    return true;
+                }
+            }
             _ => return false,
         }
         self.clobber_flags();
@@ -129,6 +168,52 @@ impl Emitter<'_> {
         }
         self.slow_path(slow, Task::Call(Call::Atomic(op, mem)), args, results);
         true
+    }
+
+    /// An atomic bit operation on RAM whose old value is used: the host has none, so it is tried until it stands.
+    fn logic_loop(&mut self, val: Val, inst: &Inst, op: AtomicOp, mem: Mem) {
+        self.clobber_flags();
+        let (address, src) = (self.register(inst.args[0]), self.register(inst.args[1]));
+        let mut args = [Loc::None; 6];
+        (args[0], args[1]) = (Loc::Reg(address), Loc::Reg(src));
+        let dst = self.define(val);
+        dynasm!(self.a ; .arch x64 ; mov rax, Rq(address));
+        let slow = self.probe(mem, 1, true);
+        let again = self.a.new_dynamic_label();
+        dynasm!(self.a ; .arch x64 ; add rcx, rax);
+        match mem.bytes {
+            4 => dynasm!(self.a ; .arch x64 ; mov eax, [rcx]),
+            _ => dynasm!(self.a ; .arch x64 ; mov rax, [rcx]),
+        }
+        dynasm!(self.a ; .arch x64 ; =>again);
+        match op {
+            AtomicOp::Clr => dynasm!(self.a ; .arch x64 ; andn rdx, Rq(src), rax),
+            AtomicOp::Eor => dynasm!(self.a ; .arch x64 ; mov rdx, rax ; xor rdx, Rq(src)),
+            _ => dynasm!(self.a ; .arch x64 ; mov rdx, rax ; or rdx, Rq(src)),
+        }
+        match mem.bytes {
+            4 => dynasm!(self.a ; .arch x64 ; lock cmpxchg [rcx], edx ; jne =>again ; mov Rd(dst), eax),
+            _ => dynasm!(self.a ; .arch x64 ; lock cmpxchg [rcx], rdx ; jne =>again ; mov Rq(dst), rax),
+        }
+        let task = Task::Call(Call::Atomic(op, mem));
+        self.slow_path(slow, task, args, [Loc::Reg(dst), Loc::None]);
+    }
+
+    /// DC ZVA on RAM.
+    fn zero_block(&mut self, inst: &Inst, call: Call) {
+        self.clobber_flags();
+        let address = self.register(inst.args[0]);
+        let mut args = [Loc::None; 6];
+        args[0] = Loc::Reg(address);
+        dynasm!(self.a ; .arch x64 ; mov rax, Rq(address) ; and rax, -64);
+        let slow = self.probe(Mem::plain(64), 1, true);
+        dynasm!(self.a
+            ; .arch x64
+            ; vpxor xmm15, xmm15, xmm15
+            ; vmovdqu [rax + rcx], ymm15
+            ; vmovdqu [rax + rcx + 32], ymm15
+        );
+        self.slow_path(slow, Task::Call(call), args, [Loc::None; 2]);
     }
 
     /// CAS of RAM.

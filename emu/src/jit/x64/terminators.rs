@@ -37,7 +37,7 @@ impl Emitter<'_> {
                 self.settle_flags();
                 self.jump_to(n, target);
             }
-            Term::Call { target, .. } => {
+            Term::Call { target, .. } | Term::Fence(target) => {
                 self.settle_flags();
                 self.leave_edge(self.block.va, target);
             }
