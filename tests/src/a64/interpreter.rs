@@ -8,6 +8,9 @@ use emu::state::{CpuState, El, Flags, FpEnv};
 use super::translator::Host;
 use super::{BRK, BUFFER, CODE, Case, Engine, FPCR_MASK, FPSR_MASK, Model, Outcome, PAGE, Signal, State};
 
+/// Instructions that no case executes.
+pub(super) const STEPS: usize = 1000;
+
 /// Runs cases on [`Eval`].
 #[derive(Debug, Default)]
 pub struct Interpreter;
@@ -15,8 +18,7 @@ pub struct Interpreter;
 impl Engine for Interpreter {
     fn run(&mut self, case: &Case) -> Outcome {
         let mut run = Run::new(case);
-        // Generated branches lead forward, so this is never reached but by a hand-made loop.
-        for _ in 0..1000 {
+        for _ in 0..STEPS {
             if let Some(signal) = run.step() {
                 return run.outcome(signal);
             }
@@ -31,7 +33,7 @@ impl Interpreter {
     pub fn split(&self, case: &Case) -> Vec<Case> {
         let mut run = Run::new(case);
         let mut steps = Vec::new();
-        while steps.len() < 1000 {
+        while steps.len() < STEPS {
             let Some(word) = run.memory.word(run.s.pc) else { break };
             let (state, buffer) = (run.state(), run.memory.buffer.clone());
             steps.push(Case { model: case.model, words: vec![word], state, buffer });
@@ -42,6 +44,19 @@ impl Interpreter {
         steps
     }
 }
+
+/// A user program's context.
+pub(super) const USER: Context = Context {
+    el: El::El0,
+    fp_trap: false,
+    sp_check: false,
+    align_check: false,
+    fp_mode: false,
+    pan: false,
+    uao: false,
+    mmu: true,
+    step: false,
+};
 
 /// A case that runs.
 pub(super) struct Run {
@@ -99,17 +114,7 @@ impl Run {
 
     /// What the meaning of instructions depends on.
     pub fn context(s: &CpuState) -> Context {
-        Context {
-            el: El::El0,
-            fp_trap: false,
-            sp_check: false,
-            align_check: false,
-            fp_mode: s.fp.fpcr & FPCR_MASK != 0,
-            pan: false,
-            uao: false,
-            mmu: true,
-            step: false,
-        }
+        Context { fp_mode: s.fp.fpcr & FPCR_MASK != 0, ..USER }
     }
 
     fn state(&self) -> State {
