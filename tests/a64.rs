@@ -277,6 +277,7 @@ fn every_word_decodes_without_panic() {
 #[test]
 fn every_row_lifts_and_disassembles() {
     let context = Context {
+        spsel: true,
         el: El::El1,
         fp_trap: false,
         sp_check: true,

@@ -1,6 +1,6 @@
 //! Arm Generic Interrupt Controllers: GICv3 (IHI 0069H) and GICv2 (IHI 0048B).
 //!
-//! Both share [`core`]: the state of 288 interrupts (16 SGIs and 16 PPIs per CPU, 256 SPIs), what each CPU interface
+//! Both share `core`: the state of 288 interrupts (16 SGIs and 16 PPIs per CPU, 256 SPIs), what each CPU interface
 //! sees of it, and the wires to the CPUs. [`v3`] and [`v2`] are the two register files over it.
 //!
 //! Locks: a device calls [`crate::bus::IrqSink::set_level`] under its own lock; the controller then takes its internal

@@ -22,7 +22,7 @@
 //! | `sysreg` | `s3_0_c1_c0_0` |
 //! | `pc` `adr` `adrp` | an address at a signed distance in words, bytes or pages |
 //!
-//! and those of [`vector`] and [`float`].
+//! and those of `vector` and `float`.
 
 mod float;
 mod vector;

@@ -1,5 +1,6 @@
 //! Translated code in the run loop: finding, making, linking and dropping units.
 
+use std::mem::offset_of;
 use std::sync::Arc;
 
 use devices::bus::{Pa, Size, Target};
@@ -7,11 +8,11 @@ use devices::bus::{Pa, Size, Target};
 use super::{Core, Vcpu, context};
 use crate::a64;
 use crate::ir::block::{Term, Unit};
-use crate::ir::{Build, Context, Exception, Lift, opt};
-use crate::jit::{Cache, Exit, Key, Runtime};
+use crate::ir::{Build, Context, Exception, Lift, SysEnc, opt};
+use crate::jit::{Cache, Exit, Key, Plain, Runtime};
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
-use crate::state::{CpuState, El};
+use crate::state::{CpuState, El, SysRegs};
 
 /// Guest instructions in a unit at most.
 const UNIT_INSTRUCTIONS: usize = 128;
@@ -43,20 +44,29 @@ impl Vcpu {
         let table = self.core.contexts.index(context.el == El::El0, context.pan);
         let el0_table = self.core.contexts.index(true, false);
         self.frame.attention = (&raw const self.core.wiring.shared.cpus[self.core.id].attention) as usize;
+        self.frame.lines = (&raw const self.core.wiring.shared.cpus[self.core.id].lines) as usize;
+        self.core.contexts.tables(table).set_flavour(context.bits());
         self.frame.tables = self.core.contexts.tables(table).memory() as usize;
         self.frame.el0_tables = self.core.contexts.tables(el0_table).memory() as usize;
         let mut link = None;
+        let mut stale = false;
         loop {
-            let (host, identity) = match self.core.unit(&self.frame.s, &context, table, cache) {
-                Ok(Some(unit)) => unit,
-                Ok(None) => return,
-                Err(exception) => return self.core.take(&mut self.frame.s, exception),
+            let known = self.core.contexts.tables(table).jump(self.frame.s.pc).filter(|_| !stale);
+            let (host, identity) = match known {
+                Some(known) => known,
+                None => match self.core.unit(&self.frame.s, &context, table, cache) {
+                    Ok(Some(unit)) => unit,
+                    Ok(None) => return,
+                    Err(exception) => return self.core.take(&mut self.frame.s, exception),
+                },
             };
             if let Some(link) = link.take() {
                 cache.link(link, host, identity);
             }
-            match cache.enter(&mut self.frame, &mut self.core, host) {
-                Exit::Lookup => {}
+            let exit = cache.enter(&mut self.frame, &mut self.core, host);
+            stale = exit == Exit::Stale;
+            match exit {
+                Exit::Stale => {}
                 Exit::Indirect => self.frame.s.pc = walk::strip_tag(&self.frame.s.sys, self.frame.s.pc),
                 Exit::Link => link = Some(self.frame.link),
                 Exit::Sync => return,
@@ -66,6 +76,36 @@ impl Vcpu {
             }
         }
     }
+}
+
+/// The system registers that are plain storage, for [`Cache::new`].
+#[must_use]
+pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
+    macro_rules! sys {
+        ($field:ident) => {
+            offset_of!(CpuState, sys) + offset_of!(SysRegs, $field)
+        };
+    }
+    let (offset, writable) = match enc.parts() {
+        (3, 3, 13, 0, 2) => (sys!(tpidr_el0), true),
+        (3, 3, 13, 0, 3) => (sys!(tpidrro_el0), context.el != El::El0),
+        _ if context.el == El::El0 => return None,
+        (3, 0, 4, 1, 0) if context.spsel => (offset_of!(CpuState, sp), true),
+        (3, 0, 13, 0, 4) => (sys!(tpidr_el1), true),
+        (3, 0, 4, 0, 1) => (sys!(elr), true),
+        (3, 0, 6, 0, 0) => (sys!(far), true),
+        (3, 0, 5, 2, 0) => (sys!(esr), true),
+        (3, 0, 4, 0, 0) => (sys!(spsr), false),
+        (3, 0, 2, 0, n @ 0..=1) => (sys!(ttbr) + 8 * usize::from(n), false),
+        (3, 0, 2, 0, 2) => (sys!(tcr), false),
+        (3, 0, 1, 0, 0) => (sys!(sctlr), false),
+        (3, 0, 1, 0, 2) => (sys!(cpacr), false),
+        (3, 0, 7, 4, 0) => (sys!(par), false),
+        (3, 0, 13, 0, 1) => (sys!(contextidr), false),
+        (2, 0, 0, 2, 2) => (sys!(mdscr), false),
+        _ => return None,
+    };
+    Some(Plain { offset, writable })
 }
 
 impl Core {
@@ -194,7 +234,7 @@ pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u
         let block = lift.finish();
         // The next instruction is lifted first, so that it stands behind this block.
         let targets = match block.term {
-            Term::Jump(target) => [Some(target), None],
+            Term::Jump(target) | Term::Poll(target) => [Some(target), None],
             Term::If { target, next, .. } => [Some(target), Some(next)],
             _ => [None; 2],
         };

@@ -68,6 +68,8 @@ pub enum Flow<I> {
     },
     /// The next instruction, but look at the context and at pending interrupts first.
     Sync,
+    /// The next instruction, but take an interrupt that was masked until now.
+    Poll,
     /// Wherever the CPU state's PC now says (ERET).
     Resume,
 }

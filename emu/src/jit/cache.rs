@@ -1,15 +1,16 @@
 //! Translated units: found by physical address, virtual page and context; linked to one another; dropped when their guest
 //! code changes.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
+use rustc_hash::FxHashMap;
+
 use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
 use super::site::{Site, Sites};
-use super::slow::{self, Runtime};
+use super::slow::{self, Registers, Runtime};
 use super::stats::Stats;
 use super::thunks::{self, Thunks};
 use super::x64;
@@ -40,9 +41,9 @@ struct Inner {
     memory: CodeMemory,
     /// Bytes of thunks at the memory's beginning.
     thunks_len: usize,
-    units: HashMap<Key, Translated>,
-    pages: HashMap<u64, Vec<Key>>,
-    identities: HashMap<(u64, u64), u32>,
+    units: FxHashMap<Key, Translated>,
+    pages: FxHashMap<u64, Vec<Key>>,
+    identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
 }
 
@@ -52,6 +53,7 @@ pub struct Cache {
     inner: Mutex<Inner>,
     sites: Sites,
     thunks: Thunks,
+    registers: Registers,
     /// Read by a vCPU that runs translated code, written by one that drops all of it.
     world: RwLock<()>,
     epoch: AtomicU64,
@@ -68,26 +70,27 @@ const UNIT_BYTES: usize = 1 << 20;
 const UNIT_SITES: usize = 1 << 13;
 
 impl Cache {
-    /// An empty cache.
+    /// An empty cache for code that accesses plain system registers as `registers` says.
     ///
     /// # Errors
     /// The host's refusal to map memory for code.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new(registers: Registers) -> std::io::Result<Self> {
         let mut memory = CodeMemory::new(CODE_BYTES)?;
         let (code, thunks) = thunks::emit(memory.next());
         memory.push(&code);
         let inner = Inner {
             thunks_len: memory.used(),
             memory,
-            units: HashMap::new(),
-            pages: HashMap::new(),
-            identities: HashMap::new(),
+            units: FxHashMap::default(),
+            pages: FxHashMap::default(),
+            identities: FxHashMap::default(),
             sites: 0,
         };
         Ok(Self {
             inner: Mutex::new(inner),
             sites: Sites::new(SITES),
             thunks,
+            registers,
             world: RwLock::new(()),
             epoch: AtomicU64::new(0),
             stats: Stats::default(),
@@ -135,7 +138,7 @@ impl Cache {
             return there.entry;
         }
         let base = inner.memory.next();
-        let compiled = x64::compile(&unit, base, self.thunks, inner.sites);
+        let compiled = x64::compile(&unit, base, self.thunks, inner.sites, self.registers);
         assert!(compiled.code.len() <= UNIT_BYTES && compiled.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
         for site in compiled.sites {
             // SAFETY: the slot is behind all that code names so far.
@@ -244,6 +247,7 @@ impl Cache {
                 std::mem::transmute::<usize, _>(self.thunks.enter as usize);
             enter(std::ptr::from_mut(frame), host)
         };
+        frame.fold_flags();
         Exit::from_code(code)
     }
 }

@@ -6,10 +6,11 @@
 //! A unit is a piece of one guest page with its inner branches. Guest registers that it uses most live in host
 //! registers through the whole unit; the others are read and written in the state, which is thereby precise at every
 //! point that may fault, but for the registers that the unit holds: what leaves the fast path through a *thunk* names a
-//! [`Site`](site::Site) that says which those are. Values that an instruction needs but translated code cannot compute
+//! `Site` that says which those are. Values that an instruction needs but translated code cannot compute
 //! come from the same [`Env`](crate::ir::Env) and the same `eval` that the interpreter uses.
 //!
 //! Needs a host with AVX2, BMI2, FMA, F16C, LZCNT and MOVBE (x86-64-v3); [`unsupported`] says what is missing.
+#![allow(clippy::useless_conversion, reason = "dynasm! converts every operand")]
 
 mod cache;
 mod frame;
@@ -22,7 +23,7 @@ mod x64;
 
 pub use cache::{Cache, Key};
 pub use frame::{Exit, Frame};
-pub use slow::Runtime;
+pub use slow::{Plain, Registers, Runtime};
 pub use stats::Stats;
 
 /// What the host lacks to run translated code; empty when it can.

@@ -7,8 +7,20 @@ use super::site::{Loc, Site, Task};
 use super::stats::Stats;
 use crate::ir::block::Call;
 use crate::ir::op::Kind;
-use crate::ir::{Env, Exception, Mem};
+use crate::ir::{Context, Env, Exception, Mem, SysEnc};
 use crate::state::CpuState;
+
+/// How translated code may access a system register without a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plain {
+    /// Offset of a doubleword in the [`CpuState`].
+    pub offset: usize,
+    /// Whether MSR writes all of it, and that is all that MSR does.
+    pub writable: bool,
+}
+
+/// Says which system registers are plain storage that the context may access.
+pub type Registers = fn(SysEnc, &Context) -> Option<Plain>;
 
 /// The CPU as translated code sees it.
 pub trait Runtime: Env {
@@ -39,6 +51,7 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
         frame.s.x[usize::from(guest)] = frame.saved[usize::from(host)];
     }
     frame.s.pc = site.pc;
+    frame.fold_flags();
     match perform(frame, runtime, &site) {
         Ok(results) => {
             for (loc, value) in site.results.iter().zip(results) {

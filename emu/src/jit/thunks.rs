@@ -15,8 +15,8 @@ pub(super) type Asm = VecAssembler<X64Relocation>;
 pub(super) struct Thunks {
     /// `extern "sysv64" fn(frame, code) -> Exit`.
     pub enter: u64,
-    /// Jump here to return [`Exit::Lookup`]; the PC is written.
-    pub lookup: u64,
+    /// Jump here to return [`Exit::Stale`]; the PC is written.
+    pub stale: u64,
     /// Returns [`Exit::Link`]; the PC and the link are written.
     pub link: u64,
     /// Returns [`Exit::Sync`]; the PC is written.
@@ -63,7 +63,7 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; jmp rsi
     );
 
-    for (address, exit) in [(&mut t.lookup, Exit::Lookup), (&mut t.link, Exit::Link), (&mut t.sync, Exit::Sync)] {
+    for (address, exit) in [(&mut t.stale, Exit::Stale), (&mut t.link, Exit::Link), (&mut t.sync, Exit::Sync)] {
         *address = here(&a);
         dynasm!(a ; .arch x64 ; mov eax, exit as i32 ; jmp ->leave);
     }

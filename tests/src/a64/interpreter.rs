@@ -47,6 +47,7 @@ impl Interpreter {
 
 /// A user program's context.
 pub(super) const USER: Context = Context {
+    spsel: false,
     el: El::El0,
     fp_trap: false,
     sp_check: false,
@@ -99,7 +100,7 @@ impl Run {
         let next = self.s.pc.wrapping_add(4);
         let flow = (row.eval)(&mut Eval::new(&mut self.s, &mut self.memory, &context), word);
         self.s.pc = match flow {
-            Ok(Flow::Next | Flow::Sync) => next,
+            Ok(Flow::Next | Flow::Sync | Flow::Poll) => next,
             Ok(Flow::Jump(target) | Flow::Call(target)) => target,
             Ok(Flow::Indirect { target, .. }) => without_tag(target),
             Ok(Flow::If { cond, target }) => {

@@ -90,7 +90,7 @@ impl Translator {
     /// # Errors
     /// The host's refusal to map memory for code.
     pub fn new(manner: Manner) -> io::Result<Self> {
-        let cache = Arc::new(Cache::new()?);
+        let cache = Arc::new(Cache::new(|_, _| None)?);
         let contexts = Contexts::default();
         let host = Host { cache: cache.clone(), contexts, probes: manner.probes, stopped: None };
         let attention = Box::new(AtomicU32::new(manner.attention.into()));
@@ -143,7 +143,7 @@ impl Translator {
                 cache.link(link, code, identity);
             }
             match cache.enter(&mut self.frame, &mut run.memory, code) {
-                Exit::Lookup | Exit::Sync => {}
+                Exit::Stale | Exit::Sync => {}
                 Exit::Indirect => self.frame.s.pc = without_tag(self.frame.s.pc),
                 Exit::Link => link = Some(self.frame.link),
             }
@@ -163,6 +163,7 @@ impl Engine for Translator {
         host.contexts.invalidate(TlbOp::All);
         self.page += 1;
         self.frame.attention = (&raw const *self.attention) as usize;
+        self.frame.lines = self.frame.attention;
         let mut run = Run::new(case);
         self.frame.s = mem::take(&mut run.s);
         run.memory.host = Some(host);

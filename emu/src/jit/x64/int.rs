@@ -390,22 +390,27 @@ impl Emitter<'_> {
         };
         let dst = self.define_over(val, b);
         dynasm!(self.a ; .arch x64 ; mov rax, Rq(rb));
-        match condition {
-            0x0 => dynasm!(self.a ; .arch x64 ; cmovo rax, Rq(ra)),
-            0x1 => dynasm!(self.a ; .arch x64 ; cmovno rax, Rq(ra)),
-            0x2 => dynasm!(self.a ; .arch x64 ; cmovb rax, Rq(ra)),
-            0x3 => dynasm!(self.a ; .arch x64 ; cmovae rax, Rq(ra)),
-            0x4 => dynasm!(self.a ; .arch x64 ; cmove rax, Rq(ra)),
-            0x5 => dynasm!(self.a ; .arch x64 ; cmovne rax, Rq(ra)),
-            0x6 => dynasm!(self.a ; .arch x64 ; cmovbe rax, Rq(ra)),
-            0x7 => dynasm!(self.a ; .arch x64 ; cmova rax, Rq(ra)),
-            0x8 => dynasm!(self.a ; .arch x64 ; cmovs rax, Rq(ra)),
-            0x9 => dynasm!(self.a ; .arch x64 ; cmovns rax, Rq(ra)),
-            0xc => dynasm!(self.a ; .arch x64 ; cmovl rax, Rq(ra)),
-            0xd => dynasm!(self.a ; .arch x64 ; cmovge rax, Rq(ra)),
-            0xe => dynasm!(self.a ; .arch x64 ; cmovle rax, Rq(ra)),
-            _ => dynasm!(self.a ; .arch x64 ; cmovg rax, Rq(ra)),
-        }
+        self.move_if(condition, ra);
         dynasm!(self.a ; .arch x64 ; mov Rq(dst), rax);
+    }
+
+    /// A move to RAX when the host's condition holds.
+    pub(super) fn move_if(&mut self, condition: u8, src: u8) {
+        match condition {
+            0x0 => dynasm!(self.a ; .arch x64 ; cmovo rax, Rq(src)),
+            0x1 => dynasm!(self.a ; .arch x64 ; cmovno rax, Rq(src)),
+            0x2 => dynasm!(self.a ; .arch x64 ; cmovb rax, Rq(src)),
+            0x3 => dynasm!(self.a ; .arch x64 ; cmovae rax, Rq(src)),
+            0x4 => dynasm!(self.a ; .arch x64 ; cmove rax, Rq(src)),
+            0x5 => dynasm!(self.a ; .arch x64 ; cmovne rax, Rq(src)),
+            0x6 => dynasm!(self.a ; .arch x64 ; cmovbe rax, Rq(src)),
+            0x7 => dynasm!(self.a ; .arch x64 ; cmova rax, Rq(src)),
+            0x8 => dynasm!(self.a ; .arch x64 ; cmovs rax, Rq(src)),
+            0x9 => dynasm!(self.a ; .arch x64 ; cmovns rax, Rq(src)),
+            0xc => dynasm!(self.a ; .arch x64 ; cmovl rax, Rq(src)),
+            0xd => dynasm!(self.a ; .arch x64 ; cmovge rax, Rq(src)),
+            0xe => dynasm!(self.a ; .arch x64 ; cmovle rax, Rq(src)),
+            _ => dynasm!(self.a ; .arch x64 ; cmovg rax, Rq(src)),
+        }
     }
 }

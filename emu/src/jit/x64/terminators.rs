@@ -56,6 +56,13 @@ impl Emitter<'_> {
                 let sync = self.thunks.sync;
                 dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
             }
+            Term::Poll(next) => {
+                self.settle_flags();
+                let lines = frame::at(offset_of!(Frame, lines));
+                let pending = self.cold_exit(next, Why::Attention);
+                dynasm!(self.a ; .arch x64 ; mov rax, [rbp + lines] ; cmp DWORD [rax], 0 ; jne =>pending);
+                self.jump_to(n, next);
+            }
             Term::Resume => {
                 let sync = self.thunks.sync;
                 dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
