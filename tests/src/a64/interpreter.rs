@@ -84,6 +84,7 @@ impl Run {
                 code,
                 monitor: None,
                 lse2: case.model == Model::Max,
+                strict: case.model == Model::Strict,
                 host: None,
             },
         }
@@ -96,7 +97,7 @@ impl Run {
         }
         let Some(word) = self.memory.word(self.s.pc) else { return Some(Signal::Fault) };
         let Some(row) = decode(word) else { return Some(Signal::Illegal) };
-        let context = Self::context(&self.s);
+        let context = self.context(&self.s);
         let next = self.s.pc.wrapping_add(4);
         let flow = (row.eval)(&mut Eval::new(&mut self.s, &mut self.memory, &context), word);
         self.s.pc = match flow {
@@ -114,8 +115,9 @@ impl Run {
     }
 
     /// What the meaning of instructions depends on.
-    pub fn context(s: &CpuState) -> Context {
-        Context { fp_mode: s.fp.fpcr & FPCR_MASK != 0, ..USER }
+    pub fn context(&self, s: &CpuState) -> Context {
+        let strict = self.memory.strict;
+        Context { fp_mode: s.fp.fpcr & FPCR_MASK != 0, sp_check: strict, align_check: strict, ..USER }
     }
 
     fn state(&self) -> State {
@@ -149,6 +151,7 @@ pub(super) struct Flat {
     /// Address and value of the last load-exclusive, as QEMU's user mode keeps them.
     monitor: Option<(u64, u128)>,
     lse2: bool,
+    strict: bool,
     /// What translated code needs beside.
     pub host: Option<Host>,
 }
@@ -163,7 +166,7 @@ impl Flat {
     fn bytes(&mut self, va: u64, mem: Mem, write: bool) -> Result<&mut [u8], Exception> {
         let bytes = u64::from(mem.bytes);
         let aligned = if self.lse2 { va % 16 + bytes <= 16 } else { va.is_multiple_of(bytes) };
-        if mem.aligned && !aligned {
+        if (mem.aligned || self.strict) && !aligned {
             return Err(Exception::data_abort(va, 0x21, write));
         }
         let fault = Exception::data_abort(va, 0x07, write);

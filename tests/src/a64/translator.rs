@@ -106,7 +106,7 @@ impl Translator {
 
     /// Host address of the unit at the PC, and the identity of its page.
     fn unit(&self, run: &Run) -> (u64, u32) {
-        let (pc, context) = (self.frame.s.pc, Run::context(&self.frame.s));
+        let (pc, context) = (self.frame.s.pc, run.context(&self.frame.s));
         let key = Key { pa: self.page << 12 | pc & 0xfff, va: pc, context };
         let host = self.cache.find(&key).unwrap_or_else(|| {
             let mut unit = form_unit(pc, context, self.manner.most, |va| run.memory.word(va).unwrap_or(0));
