@@ -66,6 +66,7 @@ impl Env for Bare {
 
 fn context(fp_mode: bool) -> Context {
     Context {
+        spsel: true,
         el: El::El1,
         fp_trap: false,
         sp_check: false,
