@@ -13,7 +13,7 @@ use emu::mmu::walk::Perms;
 use emu::mmu::{Contexts, Leaf, TlbOp};
 use emu::state::CpuState;
 
-use super::interpreter::{Flat, Run, signal, without_tag};
+use super::interpreter::{Flat, Run, STEPS, signal, without_tag};
 use super::{Case, Engine, Outcome, Signal};
 
 /// Which paths of the translator cases take.
@@ -123,7 +123,7 @@ impl Translator {
         let cache = self.cache.clone();
         let _world = cache.enter_world();
         let mut link = None;
-        loop {
+        for _ in 0..10 * STEPS {
             if !self.frame.s.pc.is_multiple_of(4) {
                 return Signal::Alignment;
             }
@@ -151,6 +151,7 @@ impl Translator {
                 return signal;
             }
         }
+        panic!("a case loops on translated code")
     }
 }
 
