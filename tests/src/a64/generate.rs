@@ -5,7 +5,10 @@
 //! X24–X27 and SP bases; other instructions of a longer case do not write them.
 
 use emu::a64::{Field, Row, decode, rows};
+use emu::ir::Lift;
+use emu::ir::block::Term;
 
+use super::interpreter::USER;
 use super::{BUFFER, CODE, Case, FPCR_MASK, FPSR_MASK, MAX_WORDS, Model, PAGE, State};
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
@@ -130,8 +133,8 @@ pub fn testable(row: &Row) -> bool {
 }
 
 const CLREX: u32 = 0xd503_3f5f;
-/// MRS of NZCV, FPCR and FPSR, MSR of NZCV and FPSR, with X0.
-const SYSTEM: [u32; 5] = [0xd53b_4200, 0xd53b_4400, 0xd53b_4420, 0xd51b_4200, 0xd51b_4420];
+/// MRS of NZCV, FPCR and FPSR, MSR of NZCV, with X0; MSR of FPCR and FPSR with XZR.
+const SYSTEM: [u32; 6] = [0xd53b_4200, 0xd53b_4400, 0xd53b_4420, 0xd51b_4200, 0xd51b_441f, 0xd51b_443f];
 const SUBS_COUNTER: u32 = 0xf100_0400 | COUNTER << 5 | COUNTER;
 const SUB_COUNTER: u32 = 0xd100_0400 | COUNTER << 5 | COUNTER;
 const CMP_COUNTER: u32 = 0xf100_001f | COUNTER << 5;
@@ -187,6 +190,9 @@ impl Generator {
                 continue;
             }
             row = self.random.pick(&self.rows);
+            if row.name == "brk" && self.registers.is_some() {
+                continue;
+            }
             if Model::of(row.name) == Model::Max && case.model != Model::Max {
                 continue;
             }
@@ -278,7 +284,8 @@ impl Generator {
         let r = &mut self.random;
         let word = loop {
             let word = r.bits() as u32 & !row.pattern.mask | row.pattern.value;
-            if decode(word).is_some_and(|found| std::ptr::eq(found, row)) {
+            let unwelcome = registers.is_some() && r.below(64) != 0 && raises(row, word);
+            if decode(word).is_some_and(|found| std::ptr::eq(found, row)) && !unwelcome {
                 break word;
             }
         };
@@ -287,7 +294,8 @@ impl Generator {
         let literal = word & 0x3b00_0000 == 0x1800_0000;
         let simd = access && word & 1 << 26 != 0;
         let branch = row.group == "branch";
-        let forward = 1 + r.below((MAX_WORDS - at) as u64) as u32;
+        let most = if registers.is_some() && r.below(16) != 0 { 4 } else { MAX_WORDS };
+        let forward = 1 + r.below(most.min(MAX_WORDS - at) as u64) as u32;
         let to_stack = word & 31 == 31 && row.group.starts_with("data");
         let mut word = word;
         let mut set = |name: &str, f: &mut dyn FnMut(&mut Random, u32, Field) -> u32| {
@@ -340,6 +348,13 @@ impl Generator {
         }
         word
     }
+}
+
+/// Whether an instruction is sure to end in an exception.
+fn raises(row: &Row, word: u32) -> bool {
+    let mut lift = Lift::new(CODE, USER);
+    lift.instruction(|lift| (row.lift)(lift, word));
+    lift.finish().term == Term::Raised
 }
 
 /// Lets a compare-and-swap find what it expects, if its address has 16 bytes.

@@ -8,6 +8,9 @@ use emu::state::{CpuState, El, Flags, FpEnv};
 use super::translator::Host;
 use super::{BRK, BUFFER, CODE, Case, Engine, FPCR_MASK, FPSR_MASK, Model, Outcome, PAGE, Signal, State};
 
+/// Instructions that no case executes.
+pub(super) const STEPS: usize = 1000;
+
 /// Runs cases on [`Eval`].
 #[derive(Debug, Default)]
 pub struct Interpreter;
@@ -15,8 +18,7 @@ pub struct Interpreter;
 impl Engine for Interpreter {
     fn run(&mut self, case: &Case) -> Outcome {
         let mut run = Run::new(case);
-        // Generated branches lead forward, so this is never reached but by a hand-made loop.
-        for _ in 0..1000 {
+        for _ in 0..STEPS {
             if let Some(signal) = run.step() {
                 return run.outcome(signal);
             }
@@ -31,7 +33,7 @@ impl Interpreter {
     pub fn split(&self, case: &Case) -> Vec<Case> {
         let mut run = Run::new(case);
         let mut steps = Vec::new();
-        while steps.len() < 1000 {
+        while steps.len() < STEPS {
             let Some(word) = run.memory.word(run.s.pc) else { break };
             let (state, buffer) = (run.state(), run.memory.buffer.clone());
             steps.push(Case { model: case.model, words: vec![word], state, buffer });
@@ -42,6 +44,20 @@ impl Interpreter {
         steps
     }
 }
+
+/// A user program's context.
+pub(super) const USER: Context = Context {
+    spsel: false,
+    el: El::El0,
+    fp_trap: false,
+    sp_check: false,
+    align_check: false,
+    fp_mode: false,
+    pan: false,
+    uao: false,
+    mmu: true,
+    step: false,
+};
 
 /// A case that runs.
 pub(super) struct Run {
@@ -68,6 +84,7 @@ impl Run {
                 code,
                 monitor: None,
                 lse2: case.model == Model::Max,
+                strict: case.model == Model::Strict,
                 host: None,
             },
         }
@@ -80,7 +97,7 @@ impl Run {
         }
         let Some(word) = self.memory.word(self.s.pc) else { return Some(Signal::Fault) };
         let Some(row) = decode(word) else { return Some(Signal::Illegal) };
-        let context = Self::context(&self.s);
+        let context = self.context(&self.s);
         let next = self.s.pc.wrapping_add(4);
         let flow = (row.eval)(&mut Eval::new(&mut self.s, &mut self.memory, &context), word);
         self.s.pc = match flow {
@@ -98,19 +115,9 @@ impl Run {
     }
 
     /// What the meaning of instructions depends on.
-    pub fn context(s: &CpuState) -> Context {
-        Context {
-            spsel: false,
-            el: El::El0,
-            fp_trap: false,
-            sp_check: false,
-            align_check: false,
-            fp_mode: s.fp.fpcr & FPCR_MASK != 0,
-            pan: false,
-            uao: false,
-            mmu: true,
-            step: false,
-        }
+    pub fn context(&self, s: &CpuState) -> Context {
+        let strict = self.memory.strict;
+        Context { fp_mode: s.fp.fpcr & FPCR_MASK != 0, sp_check: strict, align_check: strict, ..USER }
     }
 
     fn state(&self) -> State {
@@ -144,6 +151,7 @@ pub(super) struct Flat {
     /// Address and value of the last load-exclusive, as QEMU's user mode keeps them.
     monitor: Option<(u64, u128)>,
     lse2: bool,
+    strict: bool,
     /// What translated code needs beside.
     pub host: Option<Host>,
 }
@@ -158,7 +166,7 @@ impl Flat {
     fn bytes(&mut self, va: u64, mem: Mem, write: bool) -> Result<&mut [u8], Exception> {
         let bytes = u64::from(mem.bytes);
         let aligned = if self.lse2 { va % 16 + bytes <= 16 } else { va.is_multiple_of(bytes) };
-        if mem.aligned && !aligned {
+        if (mem.aligned || self.strict) && !aligned {
             return Err(Exception::data_abort(va, 0x21, write));
         }
         let fault = Exception::data_abort(va, 0x07, write);

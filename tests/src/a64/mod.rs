@@ -44,6 +44,9 @@ pub const FPSR_MASK: u32 = 0x0800_009f;
 pub enum Model {
     /// Cortex-A76: Armv8.2-A, the machine's own level.
     A76,
+    /// A Cortex-A76 under a kernel that has the alignment of all accesses and of the stack pointer checked (SCTLR_EL1.A
+    /// and SA0), which QEMU's user mode cannot be.
+    Strict,
     /// QEMU's `max`: for rows beyond that. It has LSE2, and so fewer alignment faults.
     Max,
 }

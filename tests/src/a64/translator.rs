@@ -13,7 +13,7 @@ use emu::mmu::walk::Perms;
 use emu::mmu::{Contexts, Leaf, TlbOp};
 use emu::state::CpuState;
 
-use super::interpreter::{Flat, Run, signal, without_tag};
+use super::interpreter::{Flat, Run, STEPS, signal, without_tag};
 use super::{Case, Engine, Outcome, Signal};
 
 /// Which paths of the translator cases take.
@@ -106,7 +106,7 @@ impl Translator {
 
     /// Host address of the unit at the PC, and the identity of its page.
     fn unit(&self, run: &Run) -> (u64, u32) {
-        let (pc, context) = (self.frame.s.pc, Run::context(&self.frame.s));
+        let (pc, context) = (self.frame.s.pc, run.context(&self.frame.s));
         let key = Key { pa: self.page << 12 | pc & 0xfff, va: pc, context };
         let host = self.cache.find(&key).unwrap_or_else(|| {
             let mut unit = form_unit(pc, context, self.manner.most, |va| run.memory.word(va).unwrap_or(0));
@@ -123,7 +123,7 @@ impl Translator {
         let cache = self.cache.clone();
         let _world = cache.enter_world();
         let mut link = None;
-        loop {
+        for _ in 0..10 * STEPS {
             if !self.frame.s.pc.is_multiple_of(4) {
                 return Signal::Alignment;
             }
@@ -151,6 +151,7 @@ impl Translator {
                 return signal;
             }
         }
+        panic!("a case loops on translated code")
     }
 }
 
@@ -163,6 +164,7 @@ impl Engine for Translator {
         host.contexts.invalidate(TlbOp::All);
         self.page += 1;
         self.frame.attention = (&raw const *self.attention) as usize;
+        self.frame.lines = self.frame.attention;
         let mut run = Run::new(case);
         self.frame.s = mem::take(&mut run.s);
         run.memory.host = Some(host);
