@@ -46,6 +46,8 @@ struct Emitter<'a> {
     sites: Vec<Site>,
     cold: Vec<Cold>,
     exits: Vec<terminators::ColdExit>,
+    /// Vector constants behind the unit's code.
+    pool: Vec<(u128, DynamicLabel)>,
     labels: Vec<DynamicLabel>,
     /// Host register of each guest register that has a home.
     homes: [Option<u8>; 32],
@@ -85,6 +87,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize,
         sites: Vec::new(),
         cold: Vec::new(),
         exits: Vec::new(),
+        pool: Vec::new(),
         labels,
         homes: alloc::choose_homes(unit),
         dirty: 0,
@@ -116,6 +119,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize,
     e.leave_to(block.va);
     let address = e.thunks.stale;
     dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
+    e.emit_pool();
     let code = e.a.finalize().expect("every label of a unit is defined");
     Compiled { code, sites: e.sites, stale }
 }
@@ -211,8 +215,10 @@ impl<'a> Emitter<'a> {
         }
         let native = match op {
             Op::Int(op) => self.emit_int(val, op, inst),
-            Op::Vec(op) => self.emit_vec(val, op, inst),
-            _ => false,
+            Op::Vec(op) if self.emit_mixed(val, op, inst) => true,
+            Op::Crypto(op) if self.emit_crc(val, op, inst) => true,
+            Op::Vec(_) | Op::VecArith(_) | Op::VecSat(_) | Op::Crypto(_) => self.emit_vectors(val, op, inst),
+            Op::Fp(_) => false,
         };
         if !native {
             self.emit_eval(val, op, inst);
