@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 use super::{Cache, Exit, Frame, Key, Runtime};
 use crate::ir::block::{Block, Code, Inst, Term, Unit, Val};
 use crate::ir::op::vec::pack;
-use crate::ir::op::{CryptoOp, Kind, Op, VecArithOp, VecOp, VecSatOp};
+use crate::ir::op::{CryptoOp, IntOp, Kind, Op, VecArithOp, VecOp, VecSatOp};
 use crate::ir::{AtomicOp, Barrier, Context, Env, Exception, Mem, SysEnc, Wait};
 use crate::state::{CpuState, El, FpEnv};
 
@@ -81,8 +81,26 @@ const BYSTANDERS: std::ops::Range<u8> = 10..20;
 /// Where the result goes.
 const RESULT: u8 = 5;
 
-/// The operation on V0, V1, V2 (X0, X1, X2), or on the first alone when `alike`, its result to V5 or X5.
-fn unit(op: Op, imm: u64, va: u64, alike: bool, crowded: bool) -> Unit {
+/// Around the operation.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// All arguments are the same value.
+    alike: bool,
+    /// Many values live across it.
+    crowded: bool,
+    /// It runs [`ROUNDS`] times, a vector result being the next round's first argument: registers have homes.
+    looped: bool,
+}
+
+const ROUNDS: u64 = 3;
+
+/// The register that gets the result.
+fn result_register(op: Op, looped: bool) -> u8 {
+    if looped && op.row().result == Kind::V { 0 } else { RESULT }
+}
+
+/// The operation on V0, V1, V2 (X0, X1, X2).
+fn unit(op: Op, imm: u64, va: u64, Shape { alike, crowded, looped }: Shape) -> Unit {
     let mut insts = Vec::new();
     let mut push = |code, args: &[Val], imm| {
         let mut all = [Val::NONE; 6];
@@ -104,14 +122,25 @@ fn unit(op: Op, imm: u64, va: u64, alike: bool, crowded: bool) -> Unit {
         })
         .collect();
     let result = push(Code::Op(op), &args, imm);
-    push(if row.result == Kind::I { Code::SetX(RESULT) } else { Code::SetV(RESULT) }, &[result], 0);
+    let to = result_register(op, looped);
+    push(if row.result == Kind::I { Code::SetX(to) } else { Code::SetV(to) }, &[result], 0);
     for (r, val) in bystanders {
         // To its neighbour, so that it is not a write of what is there already.
         push(Code::SetV(r + 10), &[val], 0);
     }
     let nzcv = push(Code::GetNzcv, &[], 0);
     push(Code::SetX(8), &[nzcv], 0);
-    Unit { blocks: vec![Block { va, len: 1, insts, vectors: Vec::new(), term: Term::Sync(va + 4) }], context: CONTEXT }
+    let term = if looped {
+        let x7 = push(Code::GetX(7), &[], 0);
+        let one = push(Code::Imm, &[], 1);
+        let left = push(Code::Op(Op::Int(IntOp::Sub64)), &[x7, one], 0);
+        push(Code::SetX(7), &[left], 0);
+        let cond = push(Code::Op(Op::Int(IntOp::NotZero64)), &[left], 0);
+        Term::If { cond, target: va, next: va + 4 }
+    } else {
+        Term::Sync(va + 4)
+    };
+    Unit { blocks: vec![Block { va, len: 1, insts, vectors: Vec::new(), term }], context: CONTEXT }
 }
 
 /// The immediates with which instructions use an operation.
@@ -219,11 +248,12 @@ fn judge(bare: &mut Bare, frame: &mut Frame, op: Op, imm: u64, next_va: &mut u64
     let row = op.row();
     let evals = |bare: &Bare| bare.0.stats.evals().iter().map(|(_, n)| n).sum::<u64>();
     let before = evals(bare);
-    for (alike, crowded) in [(false, false), (false, true), (true, false), (true, true)] {
+    for shape in (0..8).map(|n| Shape { alike: n & 1 != 0, crowded: n & 2 != 0, looped: n & 4 != 0 }) {
+        let Shape { alike, crowded, looped } = shape;
         *next_va += 16;
         let va = *next_va;
-        let host = bare.0.insert(Key { pa: va, va, context: CONTEXT }, unit(op, imm, va, alike, crowded));
-        for round in 0..24 {
+        let host = bare.0.insert(Key { pa: va, va, context: CONTEXT }, unit(op, imm, va, shape));
+        for round in 0..16 {
             for v in &mut frame.s.v {
                 *v = numbers.vector();
             }
@@ -231,6 +261,7 @@ fn judge(bare: &mut Bare, frame: &mut Frame, op: Op, imm: u64, next_va: &mut u64
                 *x = numbers.vector() as u64;
             }
             frame.s.x[9] = round % 3;
+            frame.s.x[7] = ROUNDS;
             frame.s.fp = FpEnv::default();
             let arg = |n: usize, kind: Kind| {
                 let n = if alike { 0 } else { n };
@@ -238,13 +269,24 @@ fn judge(bare: &mut Bare, frame: &mut Frame, op: Op, imm: u64, next_va: &mut u64
             };
             let args: Vec<u128> = row.args.iter().enumerate().map(|(n, kind)| arg(n, *kind)).collect();
             let mut fp = FpEnv::default();
-            let expected = (row.eval)(&mut fp, &args, imm);
+            let mut expected = (row.eval)(&mut fp, &args, imm);
+            if looped && row.result == Kind::V {
+                for _ in 1..ROUNDS {
+                    let rest = |(n, kind): (usize, &Kind)| match (n, kind) {
+                        (_, Kind::V) if n == 0 || alike => expected,
+                        _ => args[n],
+                    };
+                    let args: Vec<u128> = row.args.iter().enumerate().map(rest).collect();
+                    expected = (row.eval)(&mut fp, &args, imm);
+                }
+            }
             let bystanders = frame.s.v;
             let cache = bare.0.clone();
-            assert_eq!(cache.enter(frame, bare, host), Exit::Sync);
+            assert_eq!(cache.enter(frame, bare, host), if looped { Exit::Link } else { Exit::Sync });
+            let to = result_register(op, looped);
             let result = match row.result {
-                Kind::I => frame.s.x[usize::from(RESULT)].into(),
-                Kind::V => frame.s.v[usize::from(RESULT)],
+                Kind::I => frame.s.x[usize::from(to)].into(),
+                Kind::V => frame.s.v[usize::from(to)],
             };
             assert!(
                 result == expected,
