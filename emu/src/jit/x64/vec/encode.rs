@@ -86,9 +86,10 @@ pub(super) const VPMULUDQ: Vex = op(0xf4);
 pub(super) const VPMADDWD: Vex = op(0xf5);
 pub(super) const VPMADDUBSW: Vex = op38(0x04);
 pub(super) const VPHADDD: Vex = op38(0x02);
-/// By the counts in each lane of the second operand, of 32 and 64 bits; beyond the width zeros or signs.
-pub(super) const VPSLLV: ByWidth = [None, None, Some(op38(0x47)), Some(q(op38(0x47)))];
-pub(super) const VPSRLV: ByWidth = [None, None, Some(op38(0x45)), Some(q(op38(0x45)))];
+/// By the counts in each lane of the second operand, of 32 and 64 bits (there are none of less); beyond the width zeros or
+/// signs.
+pub(super) const VPSLLV: [Vex; 4] = [op38(0x47), op38(0x47), op38(0x47), q(op38(0x47))];
+pub(super) const VPSRLV: [Vex; 4] = [op38(0x45), op38(0x45), op38(0x45), q(op38(0x45))];
 pub(super) const VPSRAVD: Vex = op38(0x46);
 
 pub(super) const VAESENC: Vex = op38(0xdc);

@@ -43,7 +43,9 @@ impl Emitter<'_> {
                 self.vex(VPAND, S1, S1, a);
                 self.vex(VPOR, d, d, S1);
             }
-            O::Ushl | O::Sshl => return self.shift_by_lanes(e, regs, op == O::Sshl),
+            O::Ushl | O::Sshl if e >= 32 => self.shift_by_lanes(e, regs, op == O::Sshl),
+            O::Ushl | O::Sshl => self.shift_by_lanes_as_words(e, regs, op == O::Sshl, false),
+            O::Urshl | O::Srshl if e <= 32 => self.shift_by_lanes_as_words(e, regs, op == O::Srshl, true),
             _ => return false,
         }
         true
@@ -91,9 +93,9 @@ impl Emitter<'_> {
 
     /// Shift left, or right, by the signed low byte of each lane of `b`: both ways, by counts that as bytes without a
     /// sign are beyond the width for the way that is not meant.
-    fn shift_by_lanes(&mut self, e: u64, Regs { d, a, b, .. }: Regs, signed: bool) -> bool {
+    fn shift_by_lanes(&mut self, e: u64, Regs { d, a, b, .. }: Regs, signed: bool) {
         let w = width(e);
-        let (Some(left), Some(right)) = (VPSLLV[w], VPSRLV[w]) else { return false };
+        let (left, right) = (VPSLLV[w], VPSRLV[w]);
         self.load_constant(S2, splat(e, 0xff));
         self.zero(S1);
         self.vex(VPSUB[w], S1, S1, b);
@@ -102,8 +104,7 @@ impl Emitter<'_> {
         self.vex(left, S0, a, S0);
         if !signed {
             self.vex(right, S1, a, S1);
-            self.vex(VPOR, d, S0, S1);
-            return true;
+            return self.vex(VPOR, d, S0, S1);
         }
         if e == 32 {
             self.vex(VPSRAVD, S1, a, S1);
@@ -116,6 +117,47 @@ impl Emitter<'_> {
         }
         self.shift_lanes(e, 6, S2, b, e - 8);
         self.blend(if e == 32 { VBLENDVPS } else { VBLENDVPD }, d, S0, S1, S2);
-        true
+    }
+
+    /// As [`Emitter::shift_by_lanes`] for lanes of up to 32 bits: those at each place within a word, extended to words.
+    fn shift_by_lanes_as_words(&mut self, e: u64, Regs { d, a, b, .. }: Regs, signed: bool, round: bool) {
+        let (x, count) = (self.vector_temporary(), self.vector_temporary());
+        let extend = if signed { 4 } else { 2 };
+        for place in (0..32).step_by(e as usize) {
+            self.shift_lanes(32, 6, x, a, 32 - e - place);
+            self.shift_lanes(32, extend, x, x, 32 - e);
+            self.shift_lanes(32, 6, count, b, 24 - place);
+            self.shift_lanes(32, 2, count, count, 24);
+            self.shift_word(x, count, signed, round);
+            self.shift_lanes(32, 6, S0, S0, 32 - e);
+            self.shift_lanes(32, 2, S0, S0, 32 - e - place);
+            if place == 0 {
+                self.copy(d, S0);
+            } else {
+                self.vex(VPOR, d, d, S0);
+            }
+        }
+    }
+
+    /// Words `x` shifted by the signed bytes that `count` holds without a sign, to S0.
+    fn shift_word(&mut self, x: u8, count: u8, signed: bool, round: bool) {
+        let right = if signed { VPSRAVD } else { VPSRLV[2] };
+        self.load_constant(S2, splat(32, 0xff));
+        self.zero(S1);
+        self.vex(VPSUB[2], S1, S1, count);
+        self.vex(VPAND, S1, S1, S2);
+        self.vex(right, S0, x, S1);
+        if round {
+            // The last bit that is shifted out rounds up.
+            self.all_ones(S2);
+            self.vex(VPADD[2], S1, S1, S2);
+            self.vex(right, S1, x, S1);
+            self.shift_lanes(32, 6, S1, S1, 31);
+            self.shift_lanes(32, 2, S1, S1, 31);
+            self.vex(VPADD[2], S0, S0, S1);
+        }
+        self.vex(VPSLLV[2], S1, x, count);
+        self.shift_lanes(32, 6, S2, count, 24);
+        self.blend(VBLENDVPS, S0, S1, S0, S2);
     }
 }
