@@ -12,6 +12,8 @@
 //! Needs a host with AVX2, BMI2, FMA, F16C, LZCNT and MOVBE (x86-64-v3); [`unsupported`] says what is missing.
 #![allow(clippy::useless_conversion, reason = "dynasm! converts every operand")]
 
+#[cfg(test)]
+mod agreement;
 mod cache;
 mod frame;
 mod memory;

@@ -8,8 +8,13 @@ use crate::ir::Mem;
 use crate::ir::block::Call;
 use crate::ir::op::Op;
 
-/// Guest registers that a unit may keep in host registers.
-pub(super) const MAX_HOMES: usize = 5;
+/// Guest registers that a unit may keep in host registers: general-purpose ones, vector ones, both.
+pub(super) const MAX_X_HOMES: usize = 5;
+pub(super) const MAX_V_HOMES: usize = 4;
+pub(super) const MAX_HOMES: usize = MAX_X_HOMES + MAX_V_HOMES;
+
+/// Number of V0 among the guest registers that may have homes; X0–X30 and the stack pointer are below.
+pub(super) const FIRST_V: u8 = 32;
 
 /// Where an argument is, or a result goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +50,7 @@ pub(super) struct Site {
     pub pc: u64,
     pub args: [Loc; 6],
     pub results: [Loc; 2],
-    /// Host register and guest register of each home that differs from the state.
+    /// Host register and guest register of each home that differs from the state, by numbers as [`FIRST_V`] says.
     pub dirty: [(u8, u8); MAX_HOMES],
     pub dirty_count: u8,
 }

@@ -3,7 +3,7 @@
 
 use super::cache::Cache;
 use super::frame::Frame;
-use super::site::{Loc, Site, Task};
+use super::site::{FIRST_V, Loc, Site, Task};
 use super::stats::Stats;
 use crate::ir::block::Call;
 use crate::ir::op::Kind;
@@ -53,7 +53,10 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
     // SAFETY: by the contract; the site stays while code that names it runs.
     let site = unsafe { *runtime.cache().site(index) };
     for &(host, guest) in &site.dirty[..usize::from(site.dirty_count)] {
-        frame.s.x[usize::from(guest)] = frame.saved[usize::from(host)];
+        match guest.checked_sub(FIRST_V) {
+            None => frame.s.x[usize::from(guest)] = frame.saved[usize::from(host)],
+            Some(guest) => frame.s.v[usize::from(guest)] = frame.saved_v[usize::from(host)],
+        }
     }
     frame.s.pc = site.pc;
     frame.fold_flags();

@@ -3,7 +3,7 @@
 use dynasmrt::{DynasmApi, dynasm};
 
 use super::super::frame::{self, Frame};
-use super::super::site::MAX_HOMES;
+use super::super::site::{FIRST_V, MAX_V_HOMES, MAX_X_HOMES};
 use super::super::thunks::reg;
 use super::{Emitter, block_at, successors};
 use crate::ir::Cond;
@@ -22,6 +22,8 @@ pub(super) enum At {
     /// The home of a guest register, which holds this value until it is written.
     Home(u8),
     Xmm(u8),
+    /// The home of a guest vector register, which holds this value until it is written.
+    HomeV(u8),
     Spill(u8),
     SpillV(u8),
     /// 1 when the host's flags fulfil a condition.
@@ -31,44 +33,55 @@ pub(super) enum At {
 }
 
 /// Host registers for homes, taken from the end of the pool.
-const HOMES: [u8; MAX_HOMES] = [14, 13, 12, 11, 10];
+const X_HOMES: [u8; MAX_X_HOMES] = [14, 13, 12, 11, 10];
+const V_HOMES: [u8; MAX_V_HOMES] = [12, 11, 10, 9];
 
-/// Chooses which guest registers get a home: those used most, inner loops counted eightfold.
-pub(super) fn choose_homes(unit: &Unit) -> [Option<u8>; 32] {
-    let mut weight = [0u32; 32];
+/// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
+pub(super) type Homes = [Option<u8>; 64];
+
+/// Chooses which guest registers get a home: those used most, inner loops counted eightfold. Vector registers get one
+/// only by loops, since elsewhere few are used twice in a unit.
+pub(super) fn choose_homes(unit: &Unit) -> Homes {
+    let mut weight = [0u32; 64];
     for (n, block) in unit.blocks.iter().enumerate() {
         let loops = unit.blocks[n..].iter().any(|later| {
             successors(&later.term).iter().flatten().any(|&va| block_at(unit, va).is_some_and(|t| t <= n))
         });
         let factor = if loops { 8 } else { 1 };
         for inst in &block.insts {
-            if let Code::GetX(r) | Code::SetX(r) = inst.code {
-                weight[usize::from(r)] += factor;
+            match inst.code {
+                Code::GetX(r) | Code::SetX(r) => weight[usize::from(r)] += factor,
+                Code::GetV(r) | Code::SetV(r) if loops => weight[usize::from(FIRST_V + r)] += factor,
+                _ => {}
             }
         }
     }
-    let mut order: Vec<usize> = (0..32).filter(|&r| weight[r] >= 3).collect();
-    order.sort_by_key(|&r| std::cmp::Reverse(weight[r]));
-    let mut homes = [None; 32];
-    for (&guest, &host) in order.iter().zip(&HOMES) {
-        homes[guest] = Some(host);
+    let mut homes = [None; 64];
+    let first_v = usize::from(FIRST_V);
+    for (range, pool) in [(0..first_v, &X_HOMES[..]), (first_v..64, &V_HOMES[..])] {
+        let mut order: Vec<usize> = range.filter(|&r| weight[r] >= 3).collect();
+        order.sort_by_key(|&r| std::cmp::Reverse(weight[r]));
+        for (&guest, &host) in order.iter().zip(pool) {
+            homes[guest] = Some(host);
+        }
     }
     homes
 }
 
 /// The home registers that may differ from the state when a block begins.
-pub(super) fn dirty_at_entry(unit: &Unit, homes: &[Option<u8>; 32]) -> Vec<u32> {
-    let written: Vec<u32> = unit
+pub(super) fn dirty_at_entry(unit: &Unit, homes: &Homes) -> Vec<u64> {
+    let written: Vec<u64> = unit
         .blocks
         .iter()
         .map(|block| {
             block.insts.iter().fold(0, |dirty, inst| match inst.code {
                 Code::SetX(r) if homes[usize::from(r)].is_some() => dirty | 1 << r,
+                Code::SetV(r) if homes[usize::from(FIRST_V + r)].is_some() => dirty | 1 << (FIRST_V + r),
                 _ => dirty,
             })
         })
         .collect();
-    let mut entry = vec![0u32; unit.blocks.len()];
+    let mut entry = vec![0u64; unit.blocks.len()];
     loop {
         let mut changed = false;
         for (n, block) in unit.blocks.iter().enumerate() {
@@ -180,7 +193,11 @@ impl Emitter<'_> {
     }
 
     fn is_home(&self, host: u8) -> bool {
-        self.homes.contains(&Some(host))
+        self.homes[..usize::from(FIRST_V)].contains(&Some(host))
+    }
+
+    fn is_vector_home(&self, host: u8) -> bool {
+        self.homes[usize::from(FIRST_V)..].contains(&Some(host))
     }
 
     /// A free temporary register, pinned; evicts the value that is needed last.
@@ -202,7 +219,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn vector_temporary(&mut self) -> u8 {
-        let candidates = || (0..reg::VECTORS).filter(|&r| self.pinned_v >> r & 1 == 0);
+        let candidates = || (0..reg::VECTORS).filter(|&r| !self.is_vector_home(r) && self.pinned_v >> r & 1 == 0);
         let free = candidates().find(|&r| self.owner_v[usize::from(r)].is_none());
         let chosen = free.unwrap_or_else(|| {
             let last = |r: &u8| self.owner_v[usize::from(*r)].map_or(0, |v| self.last_use[usize::from(v.0)]);
@@ -255,7 +272,7 @@ impl Emitter<'_> {
     pub(super) fn vector(&mut self, val: Val) -> u8 {
         let n = usize::from(val.0);
         match self.at[n] {
-            At::Xmm(r) => {
+            At::Xmm(r) | At::HomeV(r) => {
                 self.pinned_v |= 1 << r;
                 r
             }
@@ -311,7 +328,14 @@ impl Emitter<'_> {
         self.define(val)
     }
 
+    /// As [`Emitter::define`] for a vector; the register is none of an argument of the current instruction.
     pub(super) fn define_v(&mut self, val: Val) -> u8 {
+        if let Some((guest, home)) = self.target_vector_home(usize::from(val.0)) {
+            self.dirty |= 1 << (FIRST_V + guest);
+            self.at[usize::from(val.0)] = At::HomeV(home);
+            self.pinned_v |= 1 << home;
+            return home;
+        }
         let r = self.vector_temporary();
         self.owner_v[usize::from(r)] = Some(val);
         self.at[usize::from(val.0)] = At::Xmm(r);
@@ -337,6 +361,54 @@ impl Emitter<'_> {
             }
         }
         None
+    }
+
+    /// As [`Emitter::target_home`] for a vector, but not while the current instruction still reads the old value.
+    fn target_vector_home(&self, n: usize) -> Option<(u8, u8)> {
+        let next = self.block.insts[n + 1..].iter().find(|inst| inst.code != Code::Imm)?;
+        let Code::SetV(guest) = next.code else { return None };
+        if usize::from(next.args[0].0) != n {
+            return None;
+        }
+        let home = self.homes[usize::from(FIRST_V + guest)]?;
+        let needed = |(at, &last): (&At, &usize)| *at == At::HomeV(home) && last >= self.index;
+        (!self.at.iter().zip(&self.last_use).any(needed)).then_some((guest, home))
+    }
+
+    pub(super) fn get_v(&mut self, val: Val, guest: u8) {
+        if !self.is_used(val) {
+            return;
+        }
+        if let Some(home) = self.homes[usize::from(FIRST_V + guest)] {
+            self.at[self.index] = At::HomeV(home);
+        } else {
+            let r = self.vector_temporary();
+            self.owner_v[usize::from(r)] = Some(val);
+            self.at[self.index] = At::Xmm(r);
+            dynasm!(self.a ; .arch x64 ; vmovdqu Rx(r), [rbp + frame::v(guest)]);
+        }
+    }
+
+    pub(super) fn set_v(&mut self, guest: u8, val: Val) {
+        let r = self.vector(val);
+        let Some(home) = self.homes[usize::from(FIRST_V + guest)] else {
+            dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(guest)], Rx(r));
+            return;
+        };
+        self.dirty |= 1 << (FIRST_V + guest);
+        if r == home {
+            return;
+        }
+        // Whoever still needs the old value gets a copy.
+        for n in 0..self.index {
+            if self.at[n] == At::HomeV(home) && self.last_use[n] > self.index {
+                let copy = self.vector_temporary();
+                dynasm!(self.a ; .arch x64 ; vmovdqa Rx(copy), Rx(home));
+                self.owner_v[usize::from(copy)] = Some(Val(n as u16));
+                self.at[n] = At::Xmm(copy);
+            }
+        }
+        dynasm!(self.a ; .arch x64 ; vmovdqa Rx(home), Rx(r));
     }
 
     pub(super) fn get_x(&mut self, val: Val, guest: u8) {

@@ -15,7 +15,7 @@ mod vec;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::frame;
-use super::site::{Loc, MAX_HOMES, Site, Task};
+use super::site::{FIRST_V, Loc, MAX_HOMES, Site, Task};
 use super::slow::Registers;
 use super::thunks::{Asm, Thunks};
 use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
@@ -50,10 +50,10 @@ struct Emitter<'a> {
     pool: Vec<(u128, DynamicLabel)>,
     exits: Vec<terminators::ColdExit>,
     labels: Vec<DynamicLabel>,
-    /// Host register of each guest register that has a home.
-    homes: [Option<u8>; 32],
+    /// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
+    homes: alloc::Homes,
     /// Guest registers whose home may differ from the state, as a bit mask.
-    dirty: u32,
+    dirty: u64,
     // Of the current block:
     block: &'a Block,
     at: Vec<At>,
@@ -129,9 +129,11 @@ impl<'a> Emitter<'a> {
     /// The unit's entry: eight bytes that can be overwritten by a jump, then the homes.
     fn entry(&mut self) {
         self.a.extend([0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0]);
-        for guest in 0..32 {
-            if let Some(home) = self.homes[usize::from(guest)] {
-                dynasm!(self.a ; .arch x64 ; mov Rq(home), [rbp + frame::x(guest)]);
+        for (guest, home) in (0u8..).zip(self.homes) {
+            match (home, guest.checked_sub(FIRST_V)) {
+                (Some(home), None) => dynasm!(self.a ; .arch x64 ; mov Rq(home), [rbp + frame::x(guest)]),
+                (Some(home), Some(v)) => dynasm!(self.a ; .arch x64 ; vmovdqu Rx(home), [rbp + frame::v(v)]),
+                (None, _) => {}
             }
         }
     }
@@ -175,16 +177,8 @@ impl<'a> Emitter<'a> {
             }
             Code::GetX(guest) => self.get_x(val, guest),
             Code::SetX(guest) => self.set_x(guest, inst.args[0]),
-            Code::GetV(guest) => {
-                if self.is_used(val) {
-                    let dst = self.define_v(val);
-                    dynasm!(self.a ; .arch x64 ; vmovdqu Rx(dst), [rbp + frame::v(guest)]);
-                }
-            }
-            Code::SetV(guest) => {
-                let src = self.vector(inst.args[0]);
-                dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(guest)], Rx(src));
-            }
+            Code::GetV(guest) => self.get_v(val, guest),
+            Code::SetV(guest) => self.set_v(guest, inst.args[0]),
             Code::Op(op) => self.emit_op(val, op, inst),
             Code::Flags(op, wide) => self.emit_flags(val, op, wide, inst.args[0], inst.args[1]),
             Code::CondFlags(op, wide, cond) => {
@@ -219,9 +213,10 @@ impl<'a> Emitter<'a> {
                 self.emit_int(val, op, inst);
                 true
             }
-            Op::Vec(op) => self.emit_vec(val, op, inst),
+            Op::Vec(op) if self.emit_mixed(val, op, inst) => true,
+            Op::Crypto(op) if self.emit_crc(val, op, inst) => true,
+            Op::Vec(_) | Op::VecArith(_) | Op::VecSat(_) | Op::Crypto(_) => self.emit_vectors(val, op, inst),
             Op::Fp(op) => self.emit_fp(val, op, inst),
-            _ => false,
         };
         if !native {
             self.emit_eval(val, op, inst);
@@ -292,7 +287,7 @@ impl<'a> Emitter<'a> {
         let guest = self.block.insts.get(self.index).map_or(self.block.len.saturating_sub(1), |i| i.guest);
         let mut dirty = [(0, 0); MAX_HOMES];
         let mut dirty_count = 0;
-        for guest in 0..32u8 {
+        for guest in 0..self.homes.len() as u8 {
             if self.dirty >> guest & 1 != 0
                 && let Some(home) = self.homes[usize::from(guest)]
             {

@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
+use super::super::site::FIRST_V;
 use super::alloc::At;
 use super::flags::host_condition;
 use super::{Emitter, block_at};
@@ -16,7 +17,7 @@ use crate::mmu::tlb::{ENTRIES, Memory, slot};
 pub(super) struct ColdExit {
     label: DynamicLabel,
     /// Homes that differ from the state there.
-    dirty: u32,
+    dirty: u64,
     /// Address of the block that it leaves.
     from: u64,
     target: u64,
@@ -73,12 +74,12 @@ impl Emitter<'_> {
     }
 
     /// Writes homes that differ to the state; the flags stay.
-    fn write_homes(&mut self, dirty: u32) {
-        for guest in 0..32 {
-            if dirty >> guest & 1 != 0
-                && let Some(home) = self.homes[usize::from(guest)]
-            {
-                dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home));
+    fn write_homes(&mut self, dirty: u64) {
+        for (guest, home) in (0u8..).zip(self.homes).filter(|(guest, _)| dirty >> guest & 1 != 0) {
+            match (home, guest.checked_sub(FIRST_V)) {
+                (Some(home), None) => dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home)),
+                (Some(home), Some(v)) => dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(v)], Rx(home)),
+                (None, _) => {}
             }
         }
     }

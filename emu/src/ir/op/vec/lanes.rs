@@ -4,59 +4,59 @@
 //! bits; the rest is dropped.
 
 /// All ones in `e` bits.
-pub(in crate::ir::op) const fn ones(e: u64) -> u64 {
+pub(crate) const fn ones(e: u64) -> u64 {
     u64::MAX >> (64 - e)
 }
 
 /// A lane as a signed number.
-pub(in crate::ir::op) const fn signed(e: u64, lane: u64) -> i64 {
+pub(crate) const fn signed(e: u64, lane: u64) -> i64 {
     (lane << (64 - e)) as i64 >> (64 - e)
 }
 
 /// Lane `i`.
-pub(in crate::ir::op) const fn lane(e: u64, v: u128, i: u64) -> u64 {
+pub(crate) const fn lane(e: u64, v: u128, i: u64) -> u64 {
     (v >> (e * i)) as u64 & ones(e)
 }
 
 /// A vector of lanes, made one by one.
-pub(in crate::ir::op) fn build(e: u64, count: u64, mut f: impl FnMut(u64) -> u64) -> u128 {
+pub(crate) fn build(e: u64, count: u64, mut f: impl FnMut(u64) -> u64) -> u128 {
     (0..count).fold(0, |out, i| out | u128::from(f(i) & ones(e)) << (e * i))
 }
 
 /// Each lane by itself.
-pub(in crate::ir::op) fn map(e: u64, a: u128, mut f: impl FnMut(u64) -> u64) -> u128 {
+pub(crate) fn map(e: u64, a: u128, mut f: impl FnMut(u64) -> u64) -> u128 {
     build(e, 128 / e, |i| f(lane(e, a, i)))
 }
 
 /// Lanes of two vectors.
-pub(in crate::ir::op) fn zip(e: u64, a: u128, b: u128, mut f: impl FnMut(u64, u64) -> u64) -> u128 {
+pub(crate) fn zip(e: u64, a: u128, b: u128, mut f: impl FnMut(u64, u64) -> u64) -> u128 {
     build(e, 128 / e, |i| f(lane(e, a, i), lane(e, b, i)))
 }
 
 /// Lanes of two vectors as signed numbers.
-pub(in crate::ir::op) fn zip_signed(e: u64, a: u128, b: u128, mut f: impl FnMut(i64, i64) -> i64) -> u128 {
+pub(crate) fn zip_signed(e: u64, a: u128, b: u128, mut f: impl FnMut(i64, i64) -> i64) -> u128 {
     zip(e, a, b, |x, y| f(signed(e, x), signed(e, y)) as u64)
 }
 
 /// Lanes of two vectors, giving all ones or zeros.
-pub(in crate::ir::op) fn compare(e: u64, a: u128, b: u128, f: impl Fn(u64, u64) -> bool) -> u128 {
+pub(crate) fn compare(e: u64, a: u128, b: u128, f: impl Fn(u64, u64) -> bool) -> u128 {
     zip(e, a, b, |x, y| if f(x, y) { u64::MAX } else { 0 })
 }
 
 /// Lanes of the low halves of two vectors, giving lanes of twice the width.
-pub(in crate::ir::op) fn zip_long(e: u64, a: u128, b: u128, mut f: impl FnMut(u64, u64) -> u64) -> u128 {
+pub(crate) fn zip_long(e: u64, a: u128, b: u128, mut f: impl FnMut(u64, u64) -> u64) -> u128 {
     build(2 * e, 64 / e, |i| f(lane(e, a, i), lane(e, b, i)))
 }
 
 /// Lanes of width `2e`, giving lanes of width `e` in the low half.
-pub(in crate::ir::op) fn narrow(e: u64, a: u128, mut f: impl FnMut(u64) -> u64) -> u128 {
+pub(crate) fn narrow(e: u64, a: u128, mut f: impl FnMut(u64) -> u64) -> u128 {
     build(e, 64 / e, |i| f(lane(2 * e, a, i)))
 }
 
 /// `x / 2^n` rounded towards minus infinity, or to nearest with halves up when `round`; multiplied for negative `n`.
 ///
 /// A shift beyond the lane's width on the left gives a number that saturates every lane, and whose low bits are zero.
-pub(in crate::ir::op) const fn shift_right(e: u64, x: i128, n: i64, round: bool) -> i128 {
+pub(crate) const fn shift_right(e: u64, x: i128, n: i64, round: bool) -> i128 {
     if n <= -(e as i64) {
         x.signum() << 126
     } else if n <= 0 {
@@ -69,7 +69,7 @@ pub(in crate::ir::op) const fn shift_right(e: u64, x: i128, n: i64, round: bool)
 }
 
 /// The shift that the register-shift instructions take from a lane: its low byte, signed, to the left.
-pub(in crate::ir::op) const fn left_amount(lane: u64) -> i64 {
+pub(crate) const fn left_amount(lane: u64) -> i64 {
     lane as i8 as i64
 }
 

@@ -6,7 +6,7 @@
 //! `long` operations read the low halves of their arguments; [`VecOps::v_upper`] brings the high ones there.
 
 pub mod arith;
-pub(in crate::ir::op) mod lanes;
+pub(crate) mod lanes;
 pub mod saturate;
 
 use lanes::{build, lane, map, signed};
