@@ -6,7 +6,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::super::site::Loc;
 use super::super::Emitter;
-use super::{Shape, T, U, W, shaped};
+use super::{Repair, Shape, T, U, W, shaped};
 use crate::ir::block::{Inst, Val};
 use crate::ir::op::FpOp;
 use crate::ir::op::fp::Rule;
@@ -50,18 +50,24 @@ impl Emitter<'_> {
         }
     }
 
+    fn round_away(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) {
+        self.clobber_flags();
+        let a = self.vector(inst.args[0]);
+        let dst = self.define_v(val);
+        let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
+        self.round_ties_away(dst, a, repair, shape);
+        self.finish(repair);
+    }
+
     /// Ties away from zero: what was cut off is added again as one if it was half or more. That is exact below the
     /// magnitude from which on all numbers are integral; numbers there, infinities and NaNs are left to the repair.
-    fn round_away(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) {
+    /// Uses all scratch vectors; raises no flag.
+    pub(super) fn round_ties_away(&mut self, dst: u8, a: u8, repair: Repair, shape: Shape) {
         let (half, one, whole) = if shape.e() == 32 {
             (0x3f00_0000, 0x3f80_0000, 0x4b00_0000)
         } else {
             (0x3fe << 52, 0x3ff << 52, 0x433 << 52)
         };
-        self.clobber_flags();
-        let a = self.vector(inst.args[0]);
-        let dst = self.define_v(val);
-        let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
         let cold = repair.cold;
         let sign = self.pooled(shape.sign());
         let (half, one) = (self.pooled(shape.constant(half)), self.pooled(shape.constant(one)));
@@ -88,7 +94,6 @@ impl Emitter<'_> {
             ; vorps Rx(U), Rx(U), Rx(W)
         );
         shaped!(self, shape, vaddss vaddsd vaddps vaddpd, Rx(dst), Rx(dst), Rx(U));
-        self.finish(repair);
     }
 
     pub(super) fn change_format(&mut self, val: Val, op: FpOp, inst: &Inst) -> bool {
