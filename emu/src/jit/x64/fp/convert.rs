@@ -61,7 +61,7 @@ impl Emitter<'_> {
         if shape.e() == 32 { 127u64.wrapping_add(power) << 23 } else { 1023u64.wrapping_add(power) << 52 }
     }
 
-    pub(super) fn to_int(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
+    pub(super) fn integer_of(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
         let rule = Rule::unpack(inst.imm);
         let Some(by) = Self::way(rule).filter(|_| rule.int_bits >= 32) else { return false };
         self.clobber_flags();
@@ -90,7 +90,7 @@ impl Emitter<'_> {
         let src = self.prepared(place, a, by, rule, repair, shape);
         // An unsigned number is a positive one of 64 bits.
         let wide = rule.int_bits == 64 || rule.unsigned;
-        self.to_general(src, by, wide, shape);
+        self.lane_as_integer(src, by, wide, shape);
         if !checked {
             // The smallest integer stands for all that is out of range.
             match wide {
@@ -123,7 +123,7 @@ impl Emitter<'_> {
     }
 
     /// Lane 0 as a signed integer in RAX or EAX.
-    fn to_general(&mut self, src: u8, by: By, wide: bool, shape: Shape) {
+    fn lane_as_integer(&mut self, src: u8, by: By, wide: bool, shape: Shape) {
         match (by == By::Nearest, wide, shape.e() == 32) {
             (true, true, true) => dynasm!(self.a ; .arch x64 ; vcvtss2si rax, Rx(src)),
             (true, true, false) => dynasm!(self.a ; .arch x64 ; vcvtsd2si rax, Rx(src)),
@@ -143,7 +143,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn lanes_to_int(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
+    pub(super) fn integers_of(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
         let rule = Rule::unpack(inst.imm);
         let Some(by) = Self::way(rule).filter(|_| rule.int_bits == rule.bits) else { return false };
         self.clobber_flags();
@@ -160,7 +160,7 @@ impl Emitter<'_> {
             // The upper lane's flags stand even if the lower one goes to the repair, which raises them, too.
             dynasm!(self.a ; .arch x64 ; vpsrldq Rx(W), Rx(src), 8);
             for lane in [W, src] {
-                self.to_general(lane, by, true, shape);
+                self.lane_as_integer(lane, by, true, shape);
                 if !checked {
                     dynasm!(self.a ; .arch x64 ; cmp rax, 1 ; jo =>cold);
                 }
@@ -212,7 +212,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn from_int(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
+    pub(super) fn number_of(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
         let rule = Rule::unpack(inst.imm);
         if rule.by.is_some() || rule.int_bits < 32 {
             return false;
@@ -248,7 +248,7 @@ impl Emitter<'_> {
         true
     }
 
-    pub(super) fn lanes_from_int(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
+    pub(super) fn numbers_of(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
         let rule = Rule::unpack(inst.imm);
         if rule.by.is_some() || rule.int_bits != rule.bits {
             return false;

@@ -149,10 +149,10 @@ impl Emitter<'_> {
             O::FCmpe => self.compare(val, inst, shape, true),
             O::FCmeq | O::VFCmeq | O::FCmge | O::VFCmge | O::FCmgt | O::VFCmgt => self.mask(val, op, inst, shape),
             O::FRint | O::VFRint => return self.rint(val, op, inst, shape),
-            O::FToInt => return self.to_int(val, op, inst, shape),
-            O::VFToInt => return self.lanes_to_int(val, op, inst, shape),
-            O::FFromInt => return self.from_int(val, op, inst, shape),
-            O::VFFromInt => return self.lanes_from_int(val, op, inst, shape),
+            O::FToInt => return self.integer_of(val, op, inst, shape),
+            O::VFToInt => return self.integers_of(val, op, inst, shape),
+            O::FFromInt => return self.number_of(val, op, inst, shape),
+            O::VFFromInt => return self.numbers_of(val, op, inst, shape),
             _ => return false,
         }
         true

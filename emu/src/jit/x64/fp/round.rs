@@ -124,7 +124,7 @@ impl Emitter<'_> {
             _ => {
                 let lane = self.pooled(0xffff_ffff);
                 dynasm!(self.a ; .arch x64 ; vpand Rx(U), Rx(a), [=>lane]);
-                self.to_halves(dst, U, repair);
+                self.halves_of(dst, U, repair);
             }
         }
         self.finish(repair);
@@ -132,7 +132,7 @@ impl Emitter<'_> {
     }
 
     /// Four singles to halves, in the low half. Where a half is the least normal one, rounding may have led up to it.
-    fn to_halves(&mut self, dst: u8, src: u8, repair: Repair) {
+    fn halves_of(&mut self, dst: u8, src: u8, repair: Repair) {
         let least = self.pooled(0x0800_0800_0800_0800_0800_0800_0800_0800);
         let cold = repair.cold;
         dynasm!(self.a
@@ -162,7 +162,7 @@ impl Emitter<'_> {
         let dst = self.define_v(val);
         let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
         if inst.imm == 16 {
-            self.to_halves(dst, a, repair);
+            self.halves_of(dst, a, repair);
         } else {
             dynasm!(self.a ; .arch x64 ; vcvtpd2ps Rx(dst), Rx(a));
             self.unless_least(dst, Shape::Ps, repair);

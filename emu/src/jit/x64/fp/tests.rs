@@ -1,5 +1,7 @@
 //! Every floating-point operation in translated code, against its `eval`: results and FPSR.
 
+use std::sync::Arc;
+
 use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
 use crate::ir::op::fp::Rule;
 use crate::ir::op::{FpOp, Kind, Op};
@@ -9,7 +11,7 @@ use crate::jit::{Cache, Exit, Frame, Key, Runtime};
 use crate::state::{CpuState, El, FpEnv};
 
 /// A CPU of translated code alone.
-struct Bare(Cache);
+struct Bare(Arc<Cache>);
 
 impl Runtime for Bare {
     fn cache(&self) -> &Cache {
@@ -86,7 +88,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { bare: Bare(Cache::new().unwrap()), frame: Frame::new(CpuState::default()), next: 0 }
+        Self { bare: Bare(Arc::new(Cache::new().unwrap())), frame: Frame::new(CpuState::default()), next: 0 }
     }
 
     /// Translates one block of these instructions.
@@ -105,12 +107,8 @@ impl Rig {
     }
 
     fn run(&mut self, host: u64) {
-        let Self { bare, frame, .. } = self;
-        let cache = std::ptr::from_ref(&bare.0);
-        // The cache is shared, also with the runtime that is lent while code runs.
-        #[allow(unsafe_code, reason = "lends the cache beside its owner, which changes nothing of it")]
-        // SAFETY: the runtime stays where it is, and never has its cache changed but through shared references.
-        let exit = unsafe { &*cache }.enter(frame, bare, host);
+        let cache = self.bare.0.clone();
+        let exit = cache.enter(&mut self.frame, &mut self.bare, host);
         assert_eq!(exit, Exit::Sync);
     }
 
