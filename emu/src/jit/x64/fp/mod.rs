@@ -15,8 +15,8 @@
 //! What the host has raised in MXCSR by then must be among what `eval` raises; emitters that could raise more test their
 //! operands first. Sticky flags stay in MXCSR until a thunk or the way out folds them into FPSR.
 //!
-//! Left out: arithmetic in half precision, FMULX and the reciprocal steps (infinity times zero is valid there, but not to
-//! the host), estimates, FJCVTZS, rounding to odd, FRINTX with ties away, halves from doubles.
+//! Left out: arithmetic in half precision, FMULX (infinity times zero is valid there, but not to the host), estimates,
+//! FJCVTZS, rounding to odd, FRINTX with ties away, halves from doubles.
 
 mod arith;
 mod bits;
@@ -145,6 +145,7 @@ impl Emitter<'_> {
             O::FFma | O::VFFma => self.fma(val, op, inst, shape),
             O::FMax | O::FMaxnm | O::VFMax | O::VFMaxnm => self.extreme(val, op, inst, shape, true),
             O::FMin | O::FMinnm | O::VFMin | O::VFMinnm => self.extreme(val, op, inst, shape, false),
+            O::FRecps | O::VFRecps | O::FRsqrts | O::VFRsqrts => self.step(val, op, inst, shape),
             O::FCmp => self.compare(val, inst, shape, false),
             O::FCmpe => self.compare(val, inst, shape, true),
             O::FCmeq | O::VFCmeq | O::FCmge | O::VFCmge | O::FCmgt | O::VFCmgt => self.mask(val, op, inst, shape),
