@@ -4,7 +4,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::super::site::Loc;
 use super::super::Emitter;
-use super::{Shape, T, shaped};
+use super::{Shape, T, U, shaped};
 use crate::ir::block::{Inst, Val};
 use crate::ir::op::FpOp;
 
@@ -62,18 +62,67 @@ impl Emitter<'_> {
             Shape::Ss => dynasm!(self.a ; .arch x64 ; vfmadd231ss Rx(dst), Rx(ra), Rx(rb)),
             Shape::Sd => dynasm!(self.a ; .arch x64 ; vfmadd231sd Rx(dst), Rx(ra), Rx(rb)),
             Shape::Ps => dynasm!(self.a ; .arch x64 ; vfmadd231ps Rx(dst), Rx(ra), Rx(rb)),
-            // VFMADD231PD, which the assembler takes for VFMADD231PS: VEX.128.66.0F38.W1 B8 /r.
-            Shape::Pd => self.a.extend([
-                0xc4,
-                0x42 | (!dst >> 3 & 1) << 7 | (!rb >> 3 & 1) << 5,
-                0x81 | (!ra & 15) << 3,
-                0xb8,
-                0xc0 | (dst & 7) << 3 | rb & 7,
-            ]),
+            Shape::Pd => self.packed_fused(0xb8, dst, ra, rb),
         }
         self.unless_nan(dst, shape, repair);
         self.unless_least(dst, shape, repair);
         self.clean(dst, d, shape);
+        self.finish(repair);
+    }
+
+    /// VFMADD231PD or, by another opcode, a relative, which the assembler takes for singles': VEX.128.66.0F38.W1 /r.
+    fn packed_fused(&mut self, opcode: u8, dst: u8, a: u8, b: u8) {
+        self.a.extend([
+            0xc4,
+            0x42 | (!dst >> 3 & 1) << 7 | (!b >> 3 & 1) << 5,
+            0x81 | (!a & 15) << 3,
+            opcode,
+            0xc0 | (dst & 7) << 3 | b & 7,
+        ]);
+    }
+
+    /// `2 - a * b`, or `(3 - a * b) / 2`, rounded once: what is left of the difference is never tiny. Large factors,
+    /// infinities and NaNs go to the repair, so that no product overflows, and none of infinity and zero is tried.
+    pub(super) fn step(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) {
+        let (two, three, half, large) = if shape.e() == 32 {
+            (0x4000_0000, 0x4040_0000, 0x3f00_0000, 0x5f00_0000)
+        } else {
+            (0x4000 << 48, 0x4008 << 48, 0x3fe0 << 48, 0x5fe0 << 48)
+        };
+        let halve = matches!(op, FpOp::FRsqrts | FpOp::VFRsqrts);
+        self.clobber_flags();
+        let [a, b, ..] = inst.args;
+        let (ra, rb) = (self.vector(a), self.vector(b));
+        let dst = self.define_v(val);
+        let repair = self.repair(op, inst, [Loc::Xmm(ra), Loc::Xmm(rb), Loc::None], Loc::Xmm(dst));
+        let cold = repair.cold;
+        let magnitude = self.pooled(shape.constant((1 << (shape.e() - 1)) - 1));
+        let below = self.pooled(shape.constant(large - 1));
+        let minuend = self.pooled(shape.constant(if halve { three } else { two }));
+        dynasm!(self.a ; .arch x64 ; vpand Rx(T), Rx(ra), [=>magnitude] ; vpand Rx(U), Rx(rb), [=>magnitude]);
+        match shape.e() {
+            32 => dynasm!(self.a
+                ; .arch x64 ; vpcmpgtd Rx(T), Rx(T), [=>below] ; vpcmpgtd Rx(U), Rx(U), [=>below]),
+            _ => dynasm!(self.a
+                ; .arch x64 ; vpcmpgtq Rx(T), Rx(T), [=>below] ; vpcmpgtq Rx(U), Rx(U), [=>below]),
+        }
+        dynasm!(self.a
+            ; .arch x64
+            ; vpor Rx(T), Rx(T), Rx(U)
+            ; vptest Rx(T), Rx(T)
+            ; jnz =>cold
+            ; vmovdqa Rx(dst), [=>minuend]
+        );
+        match shape {
+            Shape::Ss => dynasm!(self.a ; .arch x64 ; vfnmadd231ss Rx(dst), Rx(ra), Rx(rb)),
+            Shape::Sd => dynasm!(self.a ; .arch x64 ; vfnmadd231sd Rx(dst), Rx(ra), Rx(rb)),
+            Shape::Ps => dynasm!(self.a ; .arch x64 ; vfnmadd231ps Rx(dst), Rx(ra), Rx(rb)),
+            Shape::Pd => self.packed_fused(0xbc, dst, ra, rb),
+        }
+        if halve {
+            let half = self.pooled(shape.constant(half));
+            shaped!(self, shape, vmulss vmulsd vmulps vmulpd, Rx(dst), Rx(dst), [=>half]);
+        }
         self.finish(repair);
     }
 

@@ -5,7 +5,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use super::super::super::site::Loc;
 use super::super::Emitter;
 use super::round::QUIET;
-use super::{Shape, T, U, W, shaped};
+use super::{Repair, Shape, T, U, W, shaped};
 use crate::ir::block::{Inst, Val};
 use crate::ir::op::FpOp;
 use crate::ir::op::fp::Rule;
@@ -21,6 +21,8 @@ enum By {
     /// By rounding to an integral number first, silently, with this immediate; then the truncation of the number as it
     /// was reports what is inexact.
     Round(i8),
+    /// The same, ties away from zero.
+    Away,
 }
 
 impl By {
@@ -28,32 +30,68 @@ impl By {
         match rule.by {
             Some(Rounding::TieEven) | None => Some(Self::Nearest),
             Some(Rounding::Zero) => Some(Self::Truncate),
+            Some(Rounding::TieAway) => Some(Self::Away),
             // Numbers that are converted to unsigned ones are not negative.
             Some(Rounding::NegInf) if rule.unsigned => Some(Self::Truncate),
             Some(Rounding::NegInf) => Some(Self::Round(1 | QUIET)),
             Some(Rounding::PosInf) => Some(Self::Round(2 | QUIET)),
-            Some(Rounding::TieAway | Rounding::Odd) => None,
+            Some(Rounding::Odd) => None,
         }
     }
 }
 
 impl Emitter<'_> {
-    pub(super) fn to_int(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
+    /// What an emitter serves: fixed point only by truncation.
+    fn way(rule: Rule) -> Option<By> {
+        By::of(rule).filter(|&by| rule.fbits == 0 || by == By::Truncate)
+    }
+
+    /// Exponent of the power of two that numbers must be below for their integers to be sure to fit 64 bits, or a
+    /// packed conversion's 32, or an unsigned integer's.
+    fn limit(by: By, rule: Rule, shape: Shape) -> u64 {
+        let bits = match by {
+            By::Truncate if rule.unsigned && rule.int_bits == 32 && !shape.is_vector() => 32,
+            _ => rule.int_bits - 1,
+        };
+        bits.wrapping_sub(rule.fbits)
+    }
+
+    /// The encoding of two to a power.
+    fn power(power: u64, shape: Shape) -> u64 {
+        if shape.e() == 32 { 127u64.wrapping_add(power) << 23 } else { 1023u64.wrapping_add(power) << 52 }
+    }
+
+    pub(super) fn integer_of(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
         let rule = Rule::unpack(inst.imm);
-        let Some(by) = By::of(rule).filter(|_| rule.fbits == 0 && rule.int_bits >= 32) else { return false };
+        let Some(by) = Self::way(rule).filter(|_| rule.int_bits >= 32) else { return false };
         self.clobber_flags();
         let a = self.vector(inst.args[0]);
+        let place = self.vector_temporary();
         let dst = self.define(val);
         let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Reg(dst));
         let cold = repair.cold;
-        if rule.unsigned {
-            self.lane_to_rax(a, shape);
-            self.unless_beyond(by, rule, cold, shape);
+        let checked = rule.unsigned || rule.fbits != 0;
+        if checked {
+            // As integers, encodings of positive numbers order as the numbers do, and NaNs and negative numbers are
+            // beyond. The sign of one that may be negative is shifted out.
+            let limit = Self::power(Self::limit(by, rule, shape), shape) << u32::from(!rule.unsigned);
+            match shape.e() {
+                32 => dynasm!(self.a ; .arch x64 ; vmovd eax, Rx(a)),
+                _ => dynasm!(self.a ; .arch x64 ; vmovq rax, Rx(a)),
+            }
+            if !rule.unsigned {
+                dynasm!(self.a ; .arch x64 ; add rax, rax);
+            }
+            match shape.e() {
+                32 => dynasm!(self.a ; .arch x64 ; cmp eax, limit as u32 as i32 ; jae =>cold),
+                _ => dynasm!(self.a ; .arch x64 ; mov rcx, QWORD limit as i64 ; cmp rax, rcx ; jae =>cold),
+            }
         }
+        let src = self.prepared(place, a, by, rule, repair, shape);
         // An unsigned number is a positive one of 64 bits.
         let wide = rule.int_bits == 64 || rule.unsigned;
-        self.to_general(a, by, wide, shape);
-        if !rule.unsigned {
+        self.lane_as_integer(src, by, wide, shape);
+        if !checked {
             // The smallest integer stands for all that is out of range.
             match wide {
                 true => dynasm!(self.a ; .arch x64 ; cmp rax, 1 ; jo =>cold),
@@ -69,42 +107,24 @@ impl Emitter<'_> {
         true
     }
 
-    fn lane_to_rax(&mut self, a: u8, shape: Shape) {
-        match shape.e() {
-            32 => dynasm!(self.a ; .arch x64 ; vmovd eax, Rx(a)),
-            _ => dynasm!(self.a ; .arch x64 ; vmovq rax, Rx(a)),
-        }
-    }
-
-    /// To the repair when the encoding in RAX is that of a negative number, of a NaN, or of one whose integer might need
-    /// more bits than an unsigned one has (or, of 64 bits, than a signed one). As integers, encodings order as numbers
-    /// do.
-    fn unless_beyond(&mut self, by: By, rule: Rule, cold: dynasmrt::DynamicLabel, shape: Shape) {
-        let power = match by {
-            By::Truncate if rule.int_bits == 32 => 32,
-            _ => rule.int_bits - 1,
-        };
-        match shape.e() {
-            32 => {
-                let limit = (127 + power) << 23;
-                dynasm!(self.a ; .arch x64 ; cmp eax, limit as i32 ; jae =>cold);
+    /// The numbers rounded silently, or scaled, in `place`; or as they are.
+    fn prepared(&mut self, place: u8, a: u8, by: By, rule: Rule, repair: Repair, shape: Shape) -> u8 {
+        match by {
+            By::Round(imm) => self.round(place, a, imm, shape),
+            By::Away => self.round_ties_away(place, a, repair, shape),
+            _ if rule.fbits != 0 => {
+                // Exact, since the result is in range.
+                let scale = self.pooled(shape.constant(Self::power(rule.fbits, shape)));
+                shaped!(self, shape, vmulss vmulsd vmulps vmulpd, Rx(place), Rx(a), [=>scale]);
             }
-            _ => {
-                let limit = (1023 + power) << 52;
-                dynasm!(self.a ; .arch x64 ; mov rcx, QWORD limit as i64 ; cmp rax, rcx ; jae =>cold);
-            }
+            _ => return a,
         }
+        place
     }
 
     /// Lane 0 as a signed integer in RAX or EAX.
-    fn to_general(&mut self, a: u8, by: By, wide: bool, shape: Shape) {
-        let scalar = if shape.e() == 32 { Shape::Ss } else { Shape::Sd };
-        let mut src = a;
-        if let By::Round(imm) = by {
-            self.round(U, a, imm, scalar);
-            src = U;
-        }
-        match (by == By::Nearest, wide, scalar == Shape::Ss) {
+    fn lane_as_integer(&mut self, src: u8, by: By, wide: bool, shape: Shape) {
+        match (by == By::Nearest, wide, shape.e() == 32) {
             (true, true, true) => dynasm!(self.a ; .arch x64 ; vcvtss2si rax, Rx(src)),
             (true, true, false) => dynasm!(self.a ; .arch x64 ; vcvtsd2si rax, Rx(src)),
             (true, false, true) => dynasm!(self.a ; .arch x64 ; vcvtss2si eax, Rx(src)),
@@ -116,90 +136,83 @@ impl Emitter<'_> {
         }
     }
 
-    /// After a silent rounding. The number is known to be within 64 bits.
+    /// After a silent rounding, of numbers in range: another one that is not silent.
     fn report_inexact(&mut self, a: u8, by: By, shape: Shape) {
-        if let By::Round(_) = by {
-            match shape.e() {
-                32 => dynasm!(self.a ; .arch x64 ; vcvttss2si rcx, Rx(a)),
-                _ => dynasm!(self.a ; .arch x64 ; vcvttsd2si rcx, Rx(a)),
-            }
+        if matches!(by, By::Round(_) | By::Away) {
+            self.round(U, a, 3, shape);
         }
     }
 
-    pub(super) fn lanes_to_int(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
+    pub(super) fn integers_of(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
         let rule = Rule::unpack(inst.imm);
-        let Some(by) = By::of(rule).filter(|_| rule.fbits == 0 && rule.int_bits == rule.bits) else { return false };
+        let Some(by) = Self::way(rule).filter(|_| rule.int_bits == rule.bits) else { return false };
         self.clobber_flags();
         let a = self.vector(inst.args[0]);
         let dst = self.define_v(val);
         let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
         let cold = repair.cold;
+        let checked = rule.unsigned || rule.fbits != 0;
+        if checked {
+            self.unless_lanes_beyond(a, Self::power(Self::limit(by, rule, shape), shape), rule, repair, shape);
+        }
+        let src = self.prepared(dst, a, by, rule, repair, shape);
         if shape == Shape::Pd {
-            // Flags of the upper lane stand even if the lower goes to the repair: lanes raise them independently.
-            dynasm!(self.a ; .arch x64 ; vpsrldq Rx(W), Rx(a), 8);
-            if rule.unsigned {
-                for lane in [W, a] {
-                    self.lane_to_rax(lane, shape);
-                    self.unless_beyond(by, rule, cold, shape);
-                }
-            }
-            for lane in [W, a] {
-                self.to_general(lane, by, true, shape);
-                if !rule.unsigned {
+            // The upper lane's flags stand even if the lower one goes to the repair, which raises them, too.
+            dynasm!(self.a ; .arch x64 ; vpsrldq Rx(W), Rx(src), 8);
+            for lane in [W, src] {
+                self.lane_as_integer(lane, by, true, shape);
+                if !checked {
                     dynasm!(self.a ; .arch x64 ; cmp rax, 1 ; jo =>cold);
                 }
-                self.report_inexact(lane, by, shape);
                 if lane == W {
                     dynasm!(self.a ; .arch x64 ; mov rdx, rax);
                 }
             }
-            dynasm!(self.a ; .arch x64 ; vmovq Rx(dst), rax);
-            dynasm!(self.a ; .arch x64 ; vpinsrq Rx(dst), Rx(dst), rdx, 1);
-            self.finish(repair);
-            return true;
-        }
-        if rule.unsigned {
-            // Negative, or 2^31 and more.
-            let largest = self.pooled(shape.constant(((127 + 31) << 23) - 1));
-            dynasm!(self.a
-                ; .arch x64
-                ; vpcmpgtd Rx(T), Rx(a), [=>largest]
-                ; vpor Rx(T), Rx(T), Rx(a)
-                ; vtestps Rx(T), Rx(T)
-                ; jnz =>cold
-            );
-        }
-        match by {
-            By::Nearest => dynasm!(self.a ; .arch x64 ; vcvtps2dq Rx(dst), Rx(a)),
-            By::Truncate => dynasm!(self.a ; .arch x64 ; vcvttps2dq Rx(dst), Rx(a)),
-            By::Round(imm) => {
-                self.round(U, a, imm, shape);
-                dynasm!(self.a ; .arch x64 ; vcvttps2dq Rx(dst), Rx(U));
+            dynasm!(self.a ; .arch x64 ; vmovq Rx(dst), rax ; vpinsrq Rx(dst), Rx(dst), rdx, 1);
+        } else {
+            match by {
+                By::Nearest => dynasm!(self.a ; .arch x64 ; vcvtps2dq Rx(dst), Rx(src)),
+                _ => dynasm!(self.a ; .arch x64 ; vcvttps2dq Rx(dst), Rx(src)),
+            }
+            if !checked {
+                let smallest = self.pooled(shape.sign());
+                dynasm!(self.a
+                    ; .arch x64
+                    ; vpcmpeqd Rx(T), Rx(dst), [=>smallest]
+                    ; vptest Rx(T), Rx(T)
+                    ; jnz =>cold
+                );
             }
         }
-        if !rule.unsigned {
-            let smallest = self.pooled(shape.sign());
-            dynasm!(self.a
-                ; .arch x64
-                ; vpcmpeqd Rx(T), Rx(dst), [=>smallest]
-                ; vptest Rx(T), Rx(T)
-                ; jnz =>cold
-            );
-        }
-        if let By::Round(_) = by {
-            dynasm!(self.a ; .arch x64 ; vcvttps2dq Rx(T), Rx(a));
-        }
+        self.report_inexact(a, by, shape);
         self.finish(repair);
         true
     }
 
-    /// `2^-fbits` as a constant of the shape.
-    fn scale(&mut self, fbits: u64, shape: Shape) -> dynasmrt::DynamicLabel {
-        let lane = if shape.e() == 32 { (127 - fbits) << 23 } else { (1023 - fbits) << 52 };
-        self.pooled(shape.constant(lane))
+    /// To the repair when a lane is a NaN, reaches a limit, or, for unsigned integers, is negative.
+    fn unless_lanes_beyond(&mut self, a: u8, limit: u64, rule: Rule, repair: Repair, shape: Shape) {
+        let cold = repair.cold;
+        let below = self.pooled(shape.constant(limit - 1));
+        let mut magnitude = a;
+        if !rule.unsigned {
+            let rest = self.pooled(!shape.sign());
+            dynasm!(self.a ; .arch x64 ; vpand Rx(T), Rx(a), [=>rest]);
+            magnitude = T;
+        }
+        match shape.e() {
+            32 => dynasm!(self.a ; .arch x64 ; vpcmpgtd Rx(T), Rx(magnitude), [=>below]),
+            _ => dynasm!(self.a ; .arch x64 ; vpcmpgtq Rx(T), Rx(magnitude), [=>below]),
+        }
+        if rule.unsigned {
+            dynasm!(self.a ; .arch x64 ; vpor Rx(T), Rx(T), Rx(a));
+        }
+        match shape.e() {
+            32 => dynasm!(self.a ; .arch x64 ; vtestps Rx(T), Rx(T) ; jnz =>cold),
+            _ => dynasm!(self.a ; .arch x64 ; vtestpd Rx(T), Rx(T) ; jnz =>cold),
+        }
     }
 
-    pub(super) fn from_int(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
+    pub(super) fn number_of(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
         let rule = Rule::unpack(inst.imm);
         if rule.by.is_some() || rule.int_bits < 32 {
             return false;
@@ -228,14 +241,14 @@ impl Emitter<'_> {
             (false, _) => dynasm!(self.a ; .arch x64 ; vcvtsi2sd Rx(dst), Rx(dst), Rd(src)),
         }
         if rule.fbits != 0 {
-            let scale = self.scale(rule.fbits, shape);
+            let scale = self.pooled(shape.constant(Self::power(rule.fbits.wrapping_neg(), shape)));
             shaped!(self, shape, vmulss vmulsd vmulps vmulpd, Rx(dst), Rx(dst), [=>scale]);
         }
         self.finish(repair);
         true
     }
 
-    pub(super) fn lanes_from_int(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
+    pub(super) fn numbers_of(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) -> bool {
         let rule = Rule::unpack(inst.imm);
         if rule.by.is_some() || rule.int_bits != rule.bits {
             return false;
@@ -266,7 +279,7 @@ impl Emitter<'_> {
             dynasm!(self.a ; .arch x64 ; vcvtdq2ps Rx(dst), Rx(a));
         }
         if rule.fbits != 0 {
-            let scale = self.scale(rule.fbits, shape);
+            let scale = self.pooled(shape.constant(Self::power(rule.fbits.wrapping_neg(), shape)));
             shaped!(self, shape, vmulss vmulsd vmulps vmulpd, Rx(dst), Rx(dst), [=>scale]);
         }
         self.finish(repair);

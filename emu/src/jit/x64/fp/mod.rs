@@ -1,4 +1,4 @@
-//! Emitters of floating-point operations on 32-bit and 64-bit formats.
+//! Emitters of floating-point operations on 32-bit and 64-bit formats, and of conversions of halves.
 //!
 //! The host computes under the default MXCSR, so units for any other FPCR than the default call every operation's
 //! `eval`, as do operations without an emitter. Where the host's result or flags would differ from Arm's, the emitted
@@ -15,8 +15,8 @@
 //! What the host has raised in MXCSR by then must be among what `eval` raises; emitters that could raise more test their
 //! operands first. Sticky flags stay in MXCSR until a thunk or the way out folds them into FPSR.
 //!
-//! Left out: half precision, FMULX and the reciprocal steps (infinity times zero is valid there, but not to the host),
-//! estimates, FJCVTZS, rounding to odd, conversions to fixed point or by ties away from zero.
+//! Left out: arithmetic in half precision, FMULX (infinity times zero is valid there, but not to the host), estimates,
+//! FJCVTZS, rounding to odd, FRINTX with ties away, halves from doubles.
 
 mod arith;
 mod bits;
@@ -124,6 +124,18 @@ impl Emitter<'_> {
             _ => {}
         }
         let vector = op as usize >= O::VFAbs as usize;
+        match op {
+            O::FCvt => return self.change_format(val, op, inst),
+            O::VFWiden if e <= 32 => {
+                self.widen(val, inst);
+                return true;
+            }
+            O::VFNarrow if e <= 32 => {
+                self.narrow(val, op, inst);
+                return true;
+            }
+            _ => {}
+        }
         let Some(shape) = Shape::of(vector, e) else { return false };
         match op {
             O::FAdd | O::FSub | O::FMul | O::FDiv | O::VFAdd | O::VFSub | O::VFMul | O::VFDiv => {
@@ -133,17 +145,15 @@ impl Emitter<'_> {
             O::FFma | O::VFFma => self.fma(val, op, inst, shape),
             O::FMax | O::FMaxnm | O::VFMax | O::VFMaxnm => self.extreme(val, op, inst, shape, true),
             O::FMin | O::FMinnm | O::VFMin | O::VFMinnm => self.extreme(val, op, inst, shape, false),
+            O::FRecps | O::VFRecps | O::FRsqrts | O::VFRsqrts => self.step(val, op, inst, shape),
             O::FCmp => self.compare(val, inst, shape, false),
             O::FCmpe => self.compare(val, inst, shape, true),
             O::FCmeq | O::VFCmeq | O::FCmge | O::VFCmge | O::FCmgt | O::VFCmgt => self.mask(val, op, inst, shape),
             O::FRint | O::VFRint => return self.rint(val, op, inst, shape),
-            O::FToInt => return self.to_int(val, op, inst, shape),
-            O::VFToInt => return self.lanes_to_int(val, op, inst, shape),
-            O::FFromInt => return self.from_int(val, op, inst, shape),
-            O::VFFromInt => return self.lanes_from_int(val, op, inst, shape),
-            O::FCvt => return self.change_format(val, op, inst),
-            O::VFWiden if e == 32 => self.widen(val, inst),
-            O::VFNarrow if e == 32 => self.narrow(val, op, inst),
+            O::FToInt => return self.integer_of(val, op, inst, shape),
+            O::VFToInt => return self.integers_of(val, op, inst, shape),
+            O::FFromInt => return self.number_of(val, op, inst, shape),
+            O::VFFromInt => return self.numbers_of(val, op, inst, shape),
             _ => return false,
         }
         true

@@ -1,4 +1,4 @@
-//! Rounding to integral numbers, and conversion between singles and doubles.
+//! Rounding to integral numbers, and conversion between formats.
 //!
 //! NaNs need no repair: of one operand, both sides make the same quiet NaN.
 
@@ -6,7 +6,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::super::site::Loc;
 use super::super::Emitter;
-use super::{Shape, T, U, W, shaped};
+use super::{Repair, Shape, T, U, W, shaped};
 use crate::ir::block::{Inst, Val};
 use crate::ir::op::FpOp;
 use crate::ir::op::fp::Rule;
@@ -50,18 +50,24 @@ impl Emitter<'_> {
         }
     }
 
+    fn round_away(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) {
+        self.clobber_flags();
+        let a = self.vector(inst.args[0]);
+        let dst = self.define_v(val);
+        let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
+        self.round_ties_away(dst, a, repair, shape);
+        self.finish(repair);
+    }
+
     /// Ties away from zero: what was cut off is added again as one if it was half or more. That is exact below the
     /// magnitude from which on all numbers are integral; numbers there, infinities and NaNs are left to the repair.
-    fn round_away(&mut self, val: Val, op: FpOp, inst: &Inst, shape: Shape) {
+    /// Uses all scratch vectors; raises no flag.
+    pub(super) fn round_ties_away(&mut self, dst: u8, a: u8, repair: Repair, shape: Shape) {
         let (half, one, whole) = if shape.e() == 32 {
             (0x3f00_0000, 0x3f80_0000, 0x4b00_0000)
         } else {
             (0x3fe << 52, 0x3ff << 52, 0x433 << 52)
         };
-        self.clobber_flags();
-        let a = self.vector(inst.args[0]);
-        let dst = self.define_v(val);
-        let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
         let cold = repair.cold;
         let sign = self.pooled(shape.sign());
         let (half, one) = (self.pooled(shape.constant(half)), self.pooled(shape.constant(one)));
@@ -88,45 +94,79 @@ impl Emitter<'_> {
             ; vorps Rx(U), Rx(U), Rx(W)
         );
         shaped!(self, shape, vaddss vaddsd vaddps vaddpd, Rx(dst), Rx(dst), Rx(U));
-        self.finish(repair);
     }
 
     pub(super) fn change_format(&mut self, val: Val, op: FpOp, inst: &Inst) -> bool {
-        let shrinks = match (inst.imm & 0xff, inst.imm >> 8) {
-            (64, 32) => true,
-            (32, 64) => false,
-            _ => return false,
-        };
-        if shrinks {
-            self.clobber_flags();
+        let formats = (inst.imm & 0xff, inst.imm >> 8);
+        if !matches!(formats, (16, 32 | 64) | (32, 16 | 64) | (64, 32)) {
+            // A double that went to a half by way of a single would be rounded twice.
+            return false;
         }
+        self.clobber_flags();
         let a = self.vector(inst.args[0]);
         let dst = self.define_v(val);
+        let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
         dynasm!(self.a ; .arch x64 ; vpxor Rx(T), Rx(T), Rx(T));
-        if shrinks {
-            let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
-            dynasm!(self.a ; .arch x64 ; vcvtsd2ss Rx(dst), Rx(T), Rx(a));
-            self.unless_least(dst, Shape::Ss, repair);
-            self.finish(repair);
-        } else {
-            dynasm!(self.a ; .arch x64 ; vcvtss2sd Rx(dst), Rx(T), Rx(a));
+        match formats {
+            (32, 64) => dynasm!(self.a ; .arch x64 ; vcvtss2sd Rx(dst), Rx(T), Rx(a)),
+            (64, 32) => {
+                dynasm!(self.a ; .arch x64 ; vcvtsd2ss Rx(dst), Rx(T), Rx(a));
+                self.unless_least(dst, Shape::Ss, repair);
+            }
+            // The conversions of halves have no scalar form: other lanes are zeros.
+            (16, to) => {
+                let lane = self.pooled(0xffff);
+                dynasm!(self.a ; .arch x64 ; vpand Rx(U), Rx(a), [=>lane] ; vcvtph2ps Rx(dst), Rx(U));
+                if to == 64 {
+                    dynasm!(self.a ; .arch x64 ; vcvtss2sd Rx(dst), Rx(T), Rx(dst));
+                }
+            }
+            _ => {
+                let lane = self.pooled(0xffff_ffff);
+                dynasm!(self.a ; .arch x64 ; vpand Rx(U), Rx(a), [=>lane]);
+                self.halves_of(dst, U, repair);
+            }
         }
+        self.finish(repair);
         true
     }
 
+    /// Four singles to halves, in the low half. Where a half is the least normal one, rounding may have led up to it.
+    fn halves_of(&mut self, dst: u8, src: u8, repair: Repair) {
+        let least = self.pooled(0x0800_0800_0800_0800_0800_0800_0800_0800);
+        let cold = repair.cold;
+        dynasm!(self.a
+            ; .arch x64
+            ; vcvtps2ph Rx(dst), Rx(src), 0
+            ; vpsllw Rx(T), Rx(dst), 1
+            ; vpcmpeqw Rx(T), Rx(T), [=>least]
+            ; vptest Rx(T), Rx(T)
+            ; jnz =>cold
+        );
+    }
+
+    /// To the format of twice as many bits than `e`.
     pub(super) fn widen(&mut self, val: Val, inst: &Inst) {
         let a = self.vector(inst.args[0]);
         let dst = self.define_v(val);
-        dynasm!(self.a ; .arch x64 ; vcvtps2pd Rx(dst), Rx(a));
+        match inst.imm {
+            16 => dynasm!(self.a ; .arch x64 ; vcvtph2ps Rx(dst), Rx(a)),
+            _ => dynasm!(self.a ; .arch x64 ; vcvtps2pd Rx(dst), Rx(a)),
+        }
     }
 
+    /// To the format of `e` bits.
     pub(super) fn narrow(&mut self, val: Val, op: FpOp, inst: &Inst) {
         self.clobber_flags();
         let a = self.vector(inst.args[0]);
         let dst = self.define_v(val);
         let repair = self.repair(op, inst, [Loc::Xmm(a), Loc::None, Loc::None], Loc::Xmm(dst));
-        dynasm!(self.a ; .arch x64 ; vcvtpd2ps Rx(dst), Rx(a));
-        self.unless_least(dst, Shape::Ps, repair);
+        if inst.imm == 16 {
+            self.halves_of(dst, a, repair);
+        } else {
+            dynasm!(self.a ; .arch x64 ; vcvtpd2ps Rx(dst), Rx(a));
+            self.unless_least(dst, Shape::Ps, repair);
+        }
         self.finish(repair);
     }
 }
