@@ -51,7 +51,7 @@ impl Core {
             return Ok(Pa(entry.page & !0xfff | va & 0xfff));
         }
         let access = Access { write, fetch: false, el, pan: s.pstate.pan };
-        let leaf = walk::walk(self.wiring.bus.ram(), &s.sys, va, access).map_err(|f| Self::abort(va, f, write))?;
+        let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access).map_err(|f| Self::abort(va, f, write))?;
         if leaf.device() && walk::mmu_on(&s.sys) && !va.is_multiple_of(u64::from(mem.bytes)) {
             return Err(Self::abort(va, Fault::ALIGNMENT, write));
         }
@@ -271,7 +271,7 @@ impl Core {
         const CM: u32 = 1 << 8;
         let el = s.pstate.el;
         let access = Access { write: false, fetch: false, el, pan: false };
-        match walk::walk(self.wiring.bus.ram(), &s.sys, va, access) {
+        match walk::walk(&*self.wiring.bus, &s.sys, va, access) {
             Err(fault) => {
                 let abort = Self::abort(va, fault, true);
                 Err(Exception { iss: abort.iss | CM, ..abort })
@@ -316,7 +316,7 @@ impl Core {
             return Ok(Pa(p | va & 0xfff));
         }
         let access = Access { write: false, fetch: true, el: s.pstate.el, pan: s.pstate.pan };
-        let leaf = walk::walk(self.wiring.bus.ram(), &s.sys, va, access)
+        let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access)
             .map_err(|f| Exception::instruction_abort(va, f.status))?;
         self.fetched = Some((table, generation, page, leaf.pa.0 & !0xfff));
         Ok(leaf.pa)
