@@ -62,7 +62,8 @@ impl Core {
     fn place(&self, va: u64, pa: Pa, bytes: u8, write: bool) -> Result<Place, Exception> {
         match self.wiring.bus.target(pa) {
             Target::Ram(_) => Bytes::new(self.wiring.bus.ram(), pa, bytes).map(Place::Ram),
-            Target::Device if va.is_multiple_of(u64::from(bytes)) => Some(Place::Device(pa)),
+            // Flash that is mapped as Normal memory is read wherever firmware's data lies.
+            Target::Device if !write || va.is_multiple_of(u64::from(bytes)) => Some(Place::Device(pa)),
             Target::Device => return Err(Self::abort(va, Fault::ALIGNMENT, write)),
             Target::Nothing => None,
         }
@@ -98,6 +99,9 @@ impl Core {
                     value.map(u128::from).map_err(|_| Self::abort(va, Fault::EXTERNAL, false))
                 };
                 match Size::from_bytes(u64::from(mem.bytes)) {
+                    _ if !va.is_multiple_of(u64::from(mem.bytes)) => (0..mem.bytes).try_fold(0, |value, i| {
+                        Ok(value | read(Pa(pa.0 + u64::from(i)), Size::B1)? << (8 * u32::from(i)))
+                    }),
                     Some(size) => read(pa, size),
                     None => Ok(read(pa, Size::B8)? | read(Pa(pa.0 + 8), Size::B8)? << 64),
                 }
@@ -115,10 +119,14 @@ impl Core {
         for i in 0..mem.bytes {
             let at = if i < first { va.wrapping_add(u64::from(i)) } else { second_page + u64::from(i - first) };
             let pa = self.translate(s, at, byte, false)?;
-            let Place::Ram(bytes) = self.place(at, pa, 1, false)? else {
-                return Err(Self::abort(va, Fault::ALIGNMENT, false));
+            let read = match self.place(at, pa, 1, false)? {
+                Place::Ram(bytes) => bytes.load(),
+                Place::Device(pa) => {
+                    let read = self.wiring.bus.read(pa, Size::B1, self.id);
+                    read.map(u128::from).map_err(|_| Self::abort(va, Fault::EXTERNAL, false))?
+                }
             };
-            value |= bytes.load() << (8 * u32::from(i));
+            value |= read << (8 * u32::from(i));
         }
         Ok(value)
     }

@@ -133,8 +133,7 @@ impl Resource {
 
     /// A black image, if there is such a format and `memory` bytes are enough for it.
     pub(super) fn new(format: u32, width: u32, height: u32, memory: u64) -> Result<Self, Refusal> {
-        let &(_, order) =
-            FORMATS.iter().find(|(number, ..)| *number == format).ok_or(Refusal::InvalidParameter)?;
+        let &(_, order) = FORMATS.iter().find(|(number, ..)| *number == format).ok_or(Refusal::InvalidParameter)?;
         let cost = Self::cost_of(width, height).ok_or(Refusal::InvalidParameter)?;
         if cost > memory {
             return Err(Refusal::OutOfMemory);
