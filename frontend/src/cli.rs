@@ -131,6 +131,9 @@ fn cpus(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| (1..=8).contains(n)).ok_or_else(|| "a phone has 1 to 8 CPUs".into())
 }
 
+/// The most RAM: far from what physical addresses reach.
+const MOST_MEMORY: u64 = 1 << 40;
+
 /// A size of RAM: a number with M or G, or of MiB.
 pub fn memory(text: &str) -> Result<u64, String> {
     let (number, shift) = match text.as_bytes().last() {
@@ -140,7 +143,11 @@ pub fn memory(text: &str) -> Result<u64, String> {
     };
     let number: Option<u64> = number.parse().ok();
     let bytes = number.and_then(|n| n.checked_mul(1 << shift)).filter(|&bytes| bytes > 0);
-    bytes.ok_or_else(|| "not a size; write a number with M or G, such as 512M or 2G".into())
+    match bytes {
+        Some(bytes) if bytes > MOST_MEMORY => Err("a phone has at most 1024G".into()),
+        Some(bytes) => Ok(bytes),
+        None => Err("not a size; write a number with M or G, such as 512M or 2G".into()),
+    }
 }
 
 fn gic(text: &str) -> Result<Gic, String> {

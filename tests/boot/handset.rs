@@ -1,5 +1,8 @@
 //! The cases that Handset passes. A case that it comes to pass is added here; all cases are in `qemu.rs`.
 
+mod bad_input;
+mod installer;
+
 handset_tests::boots! {
     Handset:
     kernel {

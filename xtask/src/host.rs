@@ -47,7 +47,7 @@ const PACKAGES: &[(Need, &[&str])] = &[
         ],
     ),
     (Need::Guests, &["e2fsprogs", "kmod", "xz-utils"]),
-    (Need::Judges, &["dosfstools", "mtools", "qemu-efi-aarch64", "u-boot-qemu", "xauth", "xvfb"]),
+    (Need::Judges, &["dosfstools", "mtools", "qemu-efi-aarch64", "u-boot-qemu", "xauth", "xdotool", "xvfb"]),
     (Need::Judges, QEMU),
 ];
 

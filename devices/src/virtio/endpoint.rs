@@ -260,7 +260,7 @@ fn queue_ready(queues: &mut Queues, index: usize, setup: QueueSetup) -> Result<(
         .and_then(|()| queue.try_set_desc_table_address(address(setup.descriptors)))
         .and_then(|()| queue.try_set_avail_ring_address(address(setup.driver)))
         .and_then(|()| queue.try_set_used_ring_address(address(setup.device)));
-    set.map_err(|e| e.to_string())?;
+    set.map_err(|e| format!("{e}: {setup:x?}"))?;
     queue.set_ready(true);
     Ok(())
 }

@@ -51,7 +51,7 @@ impl Core {
             return Ok(Pa(entry.page & !0xfff | va & 0xfff));
         }
         let access = Access { write, fetch: false, el, pan: s.pstate.pan };
-        let leaf = walk::walk(self.wiring.bus.ram(), &s.sys, va, access).map_err(|f| Self::abort(va, f, write))?;
+        let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access).map_err(|f| Self::abort(va, f, write))?;
         if leaf.device() && walk::mmu_on(&s.sys) && !va.is_multiple_of(u64::from(mem.bytes)) {
             return Err(Self::abort(va, Fault::ALIGNMENT, write));
         }
@@ -62,7 +62,8 @@ impl Core {
     fn place(&self, va: u64, pa: Pa, bytes: u8, write: bool) -> Result<Place, Exception> {
         match self.wiring.bus.target(pa) {
             Target::Ram(_) => Bytes::new(self.wiring.bus.ram(), pa, bytes).map(Place::Ram),
-            Target::Device if va.is_multiple_of(u64::from(bytes)) => Some(Place::Device(pa)),
+            // Flash that is mapped as Normal memory is read wherever firmware's data lies.
+            Target::Device if !write || va.is_multiple_of(u64::from(bytes)) => Some(Place::Device(pa)),
             Target::Device => return Err(Self::abort(va, Fault::ALIGNMENT, write)),
             Target::Nothing => None,
         }
@@ -98,6 +99,9 @@ impl Core {
                     value.map(u128::from).map_err(|_| Self::abort(va, Fault::EXTERNAL, false))
                 };
                 match Size::from_bytes(u64::from(mem.bytes)) {
+                    _ if !va.is_multiple_of(u64::from(mem.bytes)) => (0..mem.bytes).try_fold(0, |value, i| {
+                        Ok(value | read(Pa(pa.0 + u64::from(i)), Size::B1)? << (8 * u32::from(i)))
+                    }),
                     Some(size) => read(pa, size),
                     None => Ok(read(pa, Size::B8)? | read(Pa(pa.0 + 8), Size::B8)? << 64),
                 }
@@ -115,10 +119,14 @@ impl Core {
         for i in 0..mem.bytes {
             let at = if i < first { va.wrapping_add(u64::from(i)) } else { second_page + u64::from(i - first) };
             let pa = self.translate(s, at, byte, false)?;
-            let Place::Ram(bytes) = self.place(at, pa, 1, false)? else {
-                return Err(Self::abort(va, Fault::ALIGNMENT, false));
+            let read = match self.place(at, pa, 1, false)? {
+                Place::Ram(bytes) => bytes.load(),
+                Place::Device(pa) => {
+                    let read = self.wiring.bus.read(pa, Size::B1, self.id);
+                    read.map(u128::from).map_err(|_| Self::abort(va, Fault::EXTERNAL, false))?
+                }
             };
-            value |= bytes.load() << (8 * u32::from(i));
+            value |= read << (8 * u32::from(i));
         }
         Ok(value)
     }
@@ -271,7 +279,7 @@ impl Core {
         const CM: u32 = 1 << 8;
         let el = s.pstate.el;
         let access = Access { write: false, fetch: false, el, pan: false };
-        match walk::walk(self.wiring.bus.ram(), &s.sys, va, access) {
+        match walk::walk(&*self.wiring.bus, &s.sys, va, access) {
             Err(fault) => {
                 let abort = Self::abort(va, fault, true);
                 Err(Exception { iss: abort.iss | CM, ..abort })
@@ -316,7 +324,7 @@ impl Core {
             return Ok(Pa(p | va & 0xfff));
         }
         let access = Access { write: false, fetch: true, el: s.pstate.el, pan: s.pstate.pan };
-        let leaf = walk::walk(self.wiring.bus.ram(), &s.sys, va, access)
+        let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access)
             .map_err(|f| Exception::instruction_abort(va, f.status))?;
         self.fetched = Some((table, generation, page, leaf.pa.0 & !0xfff));
         Ok(leaf.pa)

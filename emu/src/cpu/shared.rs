@@ -229,13 +229,13 @@ impl Shared {
         })
     }
 
-    /// Everything as before the first start.
+    /// Everything as before the first start; that the host ended the machine meanwhile stands.
     pub fn reset(&self) {
         for cpu in &self.cpus {
             lock(&cpu.tlb_ops).clear();
             cpu.event.store(false, Ordering::SeqCst);
             lock(&cpu.power).state = PowerState::Off;
         }
-        self.verdict.store(Verdict::Run as u8, Ordering::SeqCst);
+        self.decide(Verdict::Run);
     }
 }

@@ -198,7 +198,7 @@ impl Core {
     /// IC IVAU: translated code in the line of a virtual address is dropped. An address that does not translate holds none.
     pub(super) fn invalidate_code(&mut self, s: &CpuState, va: u64) {
         let access = Access { write: false, fetch: false, el: s.pstate.el, pan: false };
-        if let Ok(leaf) = walk::walk(self.wiring.bus.ram(), &s.sys, va, access) {
+        if let Ok(leaf) = walk::walk(&*self.wiring.bus, &s.sys, va, access) {
             let ram = self.wiring.bus.ram();
             if ram.offset(leaf.pa, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
                 self.drop_code(leaf.pa.0 & !63, 64);

@@ -3,7 +3,7 @@
 //! Granules of 4, 16 and 64 KiB, 48-bit addresses, both TTBRs, hierarchical permissions (unless disabled), hardware
 //! access flag and dirty state. Not modelled: stage 2, 52-bit addresses, big-endian tables.
 
-use devices::bus::{GuestRam, Pa};
+use devices::bus::{Bus, GuestRam, Pa, Size};
 
 use super::host;
 use crate::state::{El, SysRegs};
@@ -136,11 +136,44 @@ const fn output_bits(sys: &SysRegs) -> u32 {
     }
 }
 
+/// Where translation tables lie.
+pub trait Tables {
+    /// Reads an entry; none when nothing is there.
+    fn read(&self, at: Pa) -> Option<u64>;
+
+    /// Replaces an entry if it still is `old`.
+    ///
+    /// # Errors
+    /// What it is instead; none when it cannot be replaced.
+    fn update(&self, at: Pa, old: u64, new: u64) -> Result<(), Option<u64>>;
+}
+
+impl Tables for GuestRam {
+    fn read(&self, at: Pa) -> Option<u64> {
+        host::read_pte(self, at)
+    }
+
+    fn update(&self, at: Pa, old: u64, new: u64) -> Result<(), Option<u64>> {
+        host::update_pte(self, at, old, new)
+    }
+}
+
+/// Firmware keeps its first tables in flash, where hardware does not update them.
+impl Tables for Bus {
+    fn read(&self, at: Pa) -> Option<u64> {
+        host::read_pte(self.ram(), at).or_else(|| Self::read(self, at, Size::B8, 0).ok())
+    }
+
+    fn update(&self, at: Pa, old: u64, new: u64) -> Result<(), Option<u64>> {
+        host::update_pte(self.ram(), at, old, new)
+    }
+}
+
 /// Translates `va`.
 ///
 /// # Errors
 /// The fault, as the manual's AArch64.S1Translate orders the checks.
-pub fn walk(ram: &GuestRam, sys: &SysRegs, va: u64, access: Access) -> Result<Leaf, Fault> {
+pub fn walk(tables: &impl Tables, sys: &SysRegs, va: u64, access: Access) -> Result<Leaf, Fault> {
     let va = strip_tag(sys, va);
     if !mmu_on(sys) {
         return flat(sys, va, access);
@@ -174,7 +207,7 @@ pub fn walk(ram: &GuestRam, sys: &SysRegs, va: u64, access: Access) -> Result<Le
         let shift = granule_bits + stride * (3 - level);
         let bits = if level == 4 - levels { input_bits - shift } else { stride };
         let at = Pa(table + ((va >> shift & ((1 << bits) - 1)) << 3));
-        let Some(mut pte) = host::read_pte(ram, at) else { return Err(Fault::at(Fault::WALK_ABORT, level)) };
+        let Some(mut pte) = tables.read(at) else { return Err(Fault::at(Fault::WALK_ABORT, level)) };
         let block = pte & 2 == 0;
         let block_ok = match granule_bits {
             12 => level == 1 || level == 2,
@@ -218,10 +251,11 @@ pub fn walk(ram: &GuestRam, sys: &SysRegs, va: u64, access: Access) -> Result<Le
             if updated == pte {
                 return Ok(leaf);
             }
-            match host::update_pte(ram, at, pte, updated) {
+            match tables.update(at, pte, updated) {
                 Ok(()) => pte = updated,
                 Err(Some(now)) if now & 3 == pte & 3 => pte = now,
-                Err(_) => return walk(ram, sys, va, access),
+                Err(Some(_)) => return walk(tables, sys, va, access),
+                Err(None) => return Err(Fault::at(Fault::WALK_ABORT, level)),
             }
         }
     }
@@ -322,6 +356,21 @@ mod tests {
         assert_eq!(walk(&ram, &sys, 0x1234, READ).unwrap().pa, Pa(0x4567_8234));
         assert_eq!(walk(&ram, &sys, 0x2000, READ), Err(Fault { status: 0b000111 }));
         assert_eq!(walk(&ram, &sys, 1 << 39, READ), Err(Fault { status: 0b000100 }));
+    }
+
+    #[test]
+    fn tables_in_flash_translate_but_take_no_update() {
+        let (ram, mut sys) = space(0);
+        let flash: Vec<u8> = [0x4567_8000_u64 | 3 | 1 << 10, 0x4567_9000 | 3].map(u64::to_le_bytes).concat();
+        let flash = devices::flash::cfi::CfiFlash::new(1 << 20, &flash, true);
+        let mut bus = Bus::new(ram);
+        bus.map(Pa(0), 1 << 20, "flash", std::sync::Arc::new(std::sync::Mutex::new(flash))).unwrap();
+        bus.ram().write(Pa(BASE + 0x1000), &3_u64.to_le_bytes()).unwrap();
+        assert_eq!(walk(&bus, &sys, 0x123, READ).unwrap().pa, Pa(0x4567_8123));
+        sys.tcr |= TCR_HA;
+        assert_eq!(walk(&bus, &sys, 0x1000, READ), Err(Fault { status: 0b010111 }));
+        bus.ram().write(Pa(BASE + 0x1000), &(0x2000_0000_u64 | 3).to_le_bytes()).unwrap();
+        assert_eq!(walk(&bus, &sys, 0x123, READ), Err(Fault { status: 0b010111 }), "nothing is there");
     }
 
     #[test]

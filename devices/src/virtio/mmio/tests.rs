@@ -160,8 +160,7 @@ fn queue_registers_are_locked_once_the_queue_is_ready() {
 #[test]
 fn rings_that_cannot_be_break_the_device_and_a_reset_mends_it() {
     for (register, value) in [
-        (0x38, 0u32),
-        (0x38, 3),
+        (0x38, 3u32),
         (0x38, 255),
         (0x38, 257),
         (0x38, 512),

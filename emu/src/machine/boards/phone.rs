@@ -156,7 +156,8 @@ impl Board {
         let bank = FLASH_BANK as u64;
         let flash = b.map(FLASH, bank, "flash0", CfiFlash::new(FLASH_BANK, &boot.firmware, true));
         b.node(&flash, FLASH, 2 * bank, None);
-        b.map(bank, bank, "flash1", CfiFlash::new(FLASH_BANK, &[], false));
+        let variables = b.map(bank, bank, "flash1", CfiFlash::new(FLASH_BANK, &[], false));
+        b.resets.extend([flash as Arc<Mutex<dyn Reset + Send>>, variables]);
 
         let (slot, waker) = poller.reserve();
         let uart = Pl011::new(host.serial, b.spi(1), waker.clone());
