@@ -249,7 +249,7 @@ impl Gpu {
                 if resource.size() != (CURSOR_SIDE, CURSOR_SIDE) || hot.0 >= CURSOR_SIDE || hot.1 >= CURSOR_SIDE {
                     return Err(Refusal::InvalidParameter);
                 }
-                resource.bgra().to_vec()
+                resource.to_bgra()
             }
         };
         let scanout = self.scanouts.get_mut(pos.scanout as usize).ok_or(Refusal::InvalidScanoutId)?;
