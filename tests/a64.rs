@@ -9,9 +9,11 @@ use std::path::Path;
 
 use emu::a64::asm::disassemble;
 use emu::a64::{Row, decode, rows};
+use emu::cpu::form_unit;
 use emu::ir::block::Term;
 use emu::ir::op::{IntOp, Op};
 use emu::ir::{Context, Lift};
+use emu::jit::{Cache, Key};
 use emu::state::El;
 use handset_tests::a64::vectors::{head, line, parse, reduce};
 use handset_tests::a64::{
@@ -292,25 +294,26 @@ fn every_word_decodes_without_panic() {
     assert_eq!(decode(BRK).map(|row| row.name), Some("brk"));
 }
 
+const CONTEXT: Context = Context {
+    spsel: true,
+    el: El::El1,
+    fp_trap: false,
+    sp_check: true,
+    align_check: false,
+    fp_mode: false,
+    pan: false,
+    uao: false,
+    mmu: true,
+    step: false,
+};
+
 #[test]
 fn every_row_lifts_and_disassembles() {
-    let context = Context {
-        spsel: true,
-        el: El::El1,
-        fp_trap: false,
-        sp_check: true,
-        align_check: false,
-        fp_mode: false,
-        pan: false,
-        uao: false,
-        mmu: true,
-        step: false,
-    };
     let mut random = Random(4);
     for row in rows() {
         for _ in 0..200 {
             let word = random.bits() as u32 & !row.pattern.mask | row.pattern.value;
-            let mut lift = Lift::new(CODE, context);
+            let mut lift = Lift::new(CODE, CONTEXT);
             let next = lift.instruction(|lift| (row.lift)(lift, word));
             let block = lift.finish();
             assert_eq!(block.len, 1);
@@ -322,6 +325,22 @@ fn every_row_lifts_and_disassembles() {
             // Braces are for lists of vector registers only.
             let lists = text.replace("{v", "").matches('{').count();
             assert!(lists == 0 && !text.contains('|'), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_longest_unit_of_any_row_can_be_translated() {
+    let cache = Cache::new(|_, _| None).expect("the host maps memory for code");
+    let mut random = Random(5);
+    for (n, row) in rows().enumerate() {
+        for part in 0..4u64 {
+            if !cache.has_room() {
+                cache.flush();
+            }
+            let word = random.bits() as u32 & !row.pattern.mask | row.pattern.value;
+            let unit = form_unit(CODE, CONTEXT, 128, |_| word);
+            cache.insert(Key { pa: (4 * n as u64 + part) << 12, va: CODE, context: CONTEXT }, unit);
         }
     }
 }
