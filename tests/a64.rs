@@ -9,9 +9,11 @@ use std::path::Path;
 
 use emu::a64::asm::disassemble;
 use emu::a64::{Row, decode, rows};
+use emu::cpu::form_unit;
 use emu::ir::block::Term;
 use emu::ir::op::{IntOp, Op};
 use emu::ir::{Context, Lift};
+use emu::jit::{Cache, Key};
 use emu::state::El;
 use handset_tests::a64::vectors::{head, line, parse, reduce};
 use handset_tests::a64::{
@@ -292,25 +294,26 @@ fn every_word_decodes_without_panic() {
     assert_eq!(decode(BRK).map(|row| row.name), Some("brk"));
 }
 
+const CONTEXT: Context = Context {
+    spsel: true,
+    el: El::El1,
+    fp_trap: false,
+    sp_check: true,
+    align_check: false,
+    fp_mode: false,
+    pan: false,
+    uao: false,
+    mmu: true,
+    step: false,
+};
+
 #[test]
 fn every_row_lifts_and_disassembles() {
-    let context = Context {
-        spsel: true,
-        el: El::El1,
-        fp_trap: false,
-        sp_check: true,
-        align_check: false,
-        fp_mode: false,
-        pan: false,
-        uao: false,
-        mmu: true,
-        step: false,
-    };
     let mut random = Random(4);
     for row in rows() {
         for _ in 0..200 {
             let word = random.bits() as u32 & !row.pattern.mask | row.pattern.value;
-            let mut lift = Lift::new(CODE, context);
+            let mut lift = Lift::new(CODE, CONTEXT);
             let next = lift.instruction(|lift| (row.lift)(lift, word));
             let block = lift.finish();
             assert_eq!(block.len, 1);
@@ -323,5 +326,23 @@ fn every_row_lifts_and_disassembles() {
             let lists = text.replace("{v", "").matches('{').count();
             assert!(lists == 0 && !text.contains('|'), "{text}");
         }
+    }
+}
+
+#[test]
+fn the_longest_unit_of_any_row_can_be_translated() {
+    let cache = Cache::new(|_, _| None).expect("the host maps memory for code");
+    let mut random = Random(5);
+    // LD4 and ST4 of bytes have most to do.
+    let mut words = vec![0x4c40_0000, 0x4cdf_0000, 0x4c00_0000, 0x4c9f_0000];
+    for row in rows() {
+        words.extend((0..4).map(|_| random.bits() as u32 & !row.pattern.mask | row.pattern.value));
+    }
+    for (n, word) in (0..).zip(words) {
+        if !cache.has_room() {
+            cache.flush();
+        }
+        let unit = form_unit(CODE, CONTEXT, 128, |_| word);
+        cache.insert(Key { pa: n << 12, va: CODE, context: CONTEXT }, unit);
     }
 }
