@@ -8,7 +8,7 @@ use devices::bus::{Pa, Size, Target};
 use super::{Core, Vcpu, context};
 use crate::a64;
 use crate::ir::block::{Term, Unit};
-use crate::ir::{Build, Context, Exception, Lift, SysEnc};
+use crate::ir::{Build, Context, Exception, Lift, SysEnc, opt};
 use crate::jit::{Cache, Exit, Key, Plain, Runtime};
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
@@ -130,7 +130,10 @@ impl Core {
                 if let Some(offset) = ram.offset(pa, 4) {
                     ram.code_pages().set_code(offset, true);
                 }
-                let unit = self.form_unit(s.pc, pa, *context);
+                let page = pa.0 & !0xfff;
+                let word = |va| self.word(Pa(page | va & 0xfff));
+                let mut unit = form_unit(s.pc, *context, UNIT_INSTRUCTIONS, word);
+                unit.blocks.iter_mut().for_each(opt::run);
                 cache.insert(key, unit)
             }
         };
@@ -148,46 +151,6 @@ impl Core {
             Target::Device => self.wiring.bus.read(pa, Size::B4, self.id).map_or(0, |v| v as u32),
             Target::Nothing => 0,
         }
-    }
-
-    /// Lifts the unit at a virtual address, whose physical address is `pa`.
-    fn form_unit(&self, va: u64, pa: Pa, context: Context) -> Unit {
-        let page = Pa(pa.0 & !0xfff);
-        let mut leaders = vec![va];
-        let mut open = vec![va];
-        let mut blocks = Vec::new();
-        let mut budget = UNIT_INSTRUCTIONS;
-        while let Some(start) = open.pop().filter(|_| budget > 0) {
-            let mut lift = Lift::new(start, context);
-            loop {
-                let word = self.word(Pa(page.0 | lift.next_pc() & 0xfff));
-                budget -= 1;
-                let goes_on = lift.instruction(|b| match a64::decode(word) {
-                    Some(row) => (row.lift)(b, word),
-                    None => b.undefined(),
-                });
-                let next = lift.next_pc();
-                if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(&next) {
-                    break;
-                }
-            }
-            let block = lift.finish();
-            // The next instruction is lifted first, so that it stands behind this block.
-            let targets = match block.term {
-                Term::Jump(target) | Term::Poll(target) => [Some(target), None],
-                Term::If { target, next, .. } => [Some(target), Some(next)],
-                _ => [None; 2],
-            };
-            for target in targets.into_iter().flatten() {
-                let near = target >> 12 == va >> 12 && target & 3 == 0;
-                if near && leaders.len() < UNIT_BLOCKS && !leaders.contains(&target) {
-                    leaders.push(target);
-                    open.push(target);
-                }
-            }
-            blocks.push(block);
-        }
-        Unit { blocks, context }
     }
 
     /// Drops all translated code, once every vCPU is out of it.
@@ -246,4 +209,43 @@ impl Core {
             cache.invalidate_all();
         }
     }
+}
+
+/// Lifts the unit at a virtual address: at most `most` instructions, whose words `word` gives by their address.
+pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u32) -> Unit {
+    let mut leaders = vec![va];
+    let mut open = vec![va];
+    let mut blocks = Vec::new();
+    let mut budget = most;
+    while let Some(start) = open.pop().filter(|_| budget > 0) {
+        let mut lift = Lift::new(start, context);
+        loop {
+            let word = word(lift.next_pc());
+            budget -= 1;
+            let goes_on = lift.instruction(|b| match a64::decode(word) {
+                Some(row) => (row.lift)(b, word),
+                None => b.undefined(),
+            });
+            let next = lift.next_pc();
+            if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(&next) {
+                break;
+            }
+        }
+        let block = lift.finish();
+        // The next instruction is lifted first, so that it stands behind this block.
+        let targets = match block.term {
+            Term::Jump(target) | Term::Poll(target) => [Some(target), None],
+            Term::If { target, next, .. } => [Some(target), Some(next)],
+            _ => [None; 2],
+        };
+        for target in targets.into_iter().flatten() {
+            let near = target >> 12 == va >> 12 && target & 3 == 0;
+            if near && leaders.len() < UNIT_BLOCKS && !leaders.contains(&target) {
+                leaders.push(target);
+                open.push(target);
+            }
+        }
+        blocks.push(block);
+    }
+    Unit { blocks, context }
 }

@@ -14,8 +14,8 @@ use super::slow::{self, Registers, Runtime};
 use super::stats::Stats;
 use super::thunks::{self, Thunks};
 use super::x64;
+use crate::ir::Context;
 use crate::ir::block::Unit;
-use crate::ir::{Context, opt};
 
 /// What a unit is translated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -131,9 +131,8 @@ impl Cache {
 
     /// Translates a unit, for which there is room; its host address.
     #[allow(unsafe_code, reason = "fills sites")]
-    pub fn insert(&self, key: Key, mut unit: Unit) -> u64 {
+    pub fn insert(&self, key: Key, unit: Unit) -> u64 {
         let start = Instant::now();
-        unit.blocks.iter_mut().for_each(opt::run);
         let mut inner = self.lock();
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
@@ -248,6 +247,7 @@ impl Cache {
                 std::mem::transmute::<usize, _>(self.thunks.enter as usize);
             enter(std::ptr::from_mut(frame), host)
         };
+        frame.fold_flags();
         Exit::from_code(code)
     }
 }

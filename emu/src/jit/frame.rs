@@ -10,7 +10,8 @@ use crate::state::CpuState;
 pub enum Exit {
     /// Go on at the state's PC, and let the jump at [`Frame::link`] lead there from now on.
     Link,
-    /// Go on at the state's PC, which an indirect jump led to that has no entry in the table.
+    /// Go on at the state's PC, which an indirect jump led to that has no entry in the table, or that met attention; the
+    /// PC may have a tag.
     Indirect,
     /// Go on at the state's PC, where code was dropped: tables that name it are to be corrected.
     Stale,
@@ -58,6 +59,7 @@ pub struct Frame {
     pub link: u64,
     /// Host stack pointer to return with.
     pub(super) host_sp: u64,
+    /// The guest's, which holds sticky flags that FPSR lacks; all exceptions are masked.
     pub(super) mxcsr: u32,
     pub(super) host_mxcsr: u32,
     /// General-purpose registers, by number, while a thunk runs.
@@ -114,5 +116,13 @@ impl Frame {
             spill: [0; SPILLS],
             spill_v: [0; VECTOR_SPILLS],
         })
+    }
+
+    /// Moves the sticky flags that translated code has left in MXCSR to FPSR. The host's flag for denormal operands has
+    /// no counterpart: Arm's means that one was flushed.
+    pub(super) fn fold_flags(&mut self) {
+        // IE, then, past DE, ZE, OE, UE, PE; in FPSR: IOC, DZC, OFC, UFC, IXC.
+        self.s.fp.fpsr |= self.mxcsr & 1 | self.mxcsr >> 1 & 0x1e;
+        self.mxcsr &= !0x3f;
     }
 }

@@ -54,6 +54,7 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
         }
     }
     frame.s.pc = site.pc;
+    frame.fold_flags();
     match perform(frame, runtime, &site) {
         Ok(results) => {
             for (loc, value) in site.results.iter().zip(results) {

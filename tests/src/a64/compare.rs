@@ -6,6 +6,8 @@ use emu::a64::{asm::disassemble, decode};
 
 use super::{BUFFER, CODE, Case, Engine, Interpreter, Outcome, PAGE, Signal};
 
+const NOP: u32 = 0xd503_201f;
+
 /// How far from the page's ends a faulting access may have written some of its bytes, which the manual allows.
 const PARTIAL: usize = 64;
 
@@ -72,7 +74,16 @@ pub fn culprit(judge: &mut dyn Engine, suspect: &mut dyn Engine, case: &Case) ->
             return Some(format!("{}{text}with\n{}", listing(&step), inputs(&step)));
         }
     }
-    Some(format!("{}{whole}with\n{}", listing(case), inputs(case)))
+    // No instruction alone: those that can be left out do not matter.
+    let (mut case, mut whole) = (case.clone(), whole);
+    for n in 0..case.words.len() {
+        let word = std::mem::replace(&mut case.words[n], NOP);
+        match difference(&judge.run(&case), &suspect.run(&case)) {
+            Some(text) => whole = text,
+            None => case.words[n] = word,
+        }
+    }
+    Some(format!("{}{whole}with\n{}", listing(&case), inputs(&case)))
 }
 
 fn inputs(case: &Case) -> String {

@@ -83,7 +83,7 @@ impl Emitter<'_> {
     }
 
     /// Before an instruction that replaces NZCV without looking at it.
-    fn discard_flags(&mut self) {
+    pub(super) fn discard_flags(&mut self) {
         self.materialise_conditions();
         self.flags = State { valid: false, stored: false };
     }
@@ -173,7 +173,23 @@ impl Emitter<'_> {
         self.flags = State::default();
     }
 
+    /// Whether the value goes to NZCV by the next instruction, and nowhere else.
+    pub(super) fn feeds_nzcv(&self, val: Val) -> bool {
+        let next = self.block.insts.get(usize::from(val.0) + 1);
+        self.uses[usize::from(val.0)] == 1 && next.is_some_and(|i| i.code == Code::SetNzcv && i.args[0] == val)
+    }
+
+    /// The host's flags have become what [`Emitter::feeds_nzcv`] says of the value.
+    pub(super) fn set_host_flags(&mut self, val: Val) {
+        self.at[usize::from(val.0)] = At::Fused;
+        let live = self.nzcv_live[usize::from(val.0) + 2];
+        self.flags = State { valid: live, stored: !live };
+    }
+
     pub(super) fn set_nzcv(&mut self, value: Val) {
+        if self.at[usize::from(value.0)] == At::Fused {
+            return;
+        }
         self.discard_flags();
         let r = self.register(value);
         dynasm!(self.a

@@ -6,6 +6,7 @@
 mod alloc;
 mod calls;
 mod flags;
+mod fp;
 mod int;
 mod memory;
 mod terminators;
@@ -45,9 +46,9 @@ struct Emitter<'a> {
     first_site: usize,
     sites: Vec<Site>,
     cold: Vec<Cold>,
-    exits: Vec<terminators::ColdExit>,
-    /// Vector constants behind the unit's code.
+    /// Constants that the code reads, emitted behind it.
     pool: Vec<(u128, DynamicLabel)>,
+    exits: Vec<terminators::ColdExit>,
     labels: Vec<DynamicLabel>,
     /// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
     homes: alloc::Homes,
@@ -86,8 +87,8 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize,
         first_site,
         sites: Vec::new(),
         cold: Vec::new(),
-        exits: Vec::new(),
         pool: Vec::new(),
+        exits: Vec::new(),
         labels,
         homes: alloc::choose_homes(unit),
         dirty: 0,
@@ -208,11 +209,14 @@ impl<'a> Emitter<'a> {
             return;
         }
         let native = match op {
-            Op::Int(op) => self.emit_int(val, op, inst),
+            Op::Int(op) => {
+                self.emit_int(val, op, inst);
+                true
+            }
             Op::Vec(op) if self.emit_mixed(val, op, inst) => true,
             Op::Crypto(op) if self.emit_crc(val, op, inst) => true,
             Op::Vec(_) | Op::VecArith(_) | Op::VecSat(_) | Op::Crypto(_) => self.emit_vectors(val, op, inst),
-            Op::Fp(_) => false,
+            Op::Fp(op) => self.emit_fp(val, op, inst),
         };
         if !native {
             self.emit_eval(val, op, inst);

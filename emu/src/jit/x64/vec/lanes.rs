@@ -71,10 +71,10 @@ impl Emitter<'_> {
                 self.fold_lanes(e, S0, a, |emitter, d, b| emitter.vex(VPADD[w], d, d, b));
                 self.low_bits_of_scratch(e, d);
             }
-            O::Smaxv => return self.extreme(VPMAXS, e, d, a),
-            O::Sminv => return self.extreme(VPMINS, e, d, a),
-            O::Umaxv => return self.extreme(VPMAXU, e, d, a),
-            O::Uminv => return self.extreme(VPMINU, e, d, a),
+            O::Smaxv => return self.extreme_lane(VPMAXS, e, d, a),
+            O::Sminv => return self.extreme_lane(VPMINS, e, d, a),
+            O::Umaxv => return self.extreme_lane(VPMAXU, e, d, a),
+            O::Uminv => return self.extreme_lane(VPMINU, e, d, a),
             _ => return false,
         }
         true
@@ -173,7 +173,7 @@ impl Emitter<'_> {
         self.low_bits(e, d, d);
     }
 
-    fn extreme(&mut self, table: ByWidth, e: u64, d: u8, a: u8) -> bool {
+    fn extreme_lane(&mut self, table: ByWidth, e: u64, d: u8, a: u8) -> bool {
         let Some(op) = table[width(e)] else { return false };
         self.fold_lanes(e, S0, a, |emitter, d, b| emitter.vex(op, d, d, b));
         self.low_bits_of_scratch(e, d);
