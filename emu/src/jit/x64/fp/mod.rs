@@ -177,7 +177,7 @@ impl Emitter<'_> {
     }
 
     /// A constant in memory behind the unit.
-    fn pooled(&mut self, value: u128) -> DynamicLabel {
+    pub(in crate::jit::x64) fn pooled(&mut self, value: u128) -> DynamicLabel {
         if let Some(&(_, label)) = self.pool.iter().find(|(there, _)| *there == value) {
             return label;
         }

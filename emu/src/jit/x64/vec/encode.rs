@@ -179,22 +179,9 @@ impl Emitter<'_> {
             0 => self.zero(dst),
             u128::MAX => self.all_ones(dst),
             _ => {
-                let known = self.pool.iter().find(|(there, _)| *there == value).map(|(_, label)| *label);
-                let label = known.unwrap_or_else(|| {
-                    let label = self.a.new_dynamic_label();
-                    self.pool.push((value, label));
-                    label
-                });
+                let label = self.pooled(value);
                 dynasm!(self.a ; .arch x64 ; vmovdqu Rx(dst), [=>label]);
             }
-        }
-    }
-
-    /// Emits the pool, behind all code.
-    pub(in crate::jit::x64) fn emit_pool(&mut self) {
-        for (value, label) in std::mem::take(&mut self.pool) {
-            dynasm!(self.a ; .arch x64 ; =>label);
-            self.a.extend(value.to_le_bytes());
         }
     }
 
