@@ -10,12 +10,13 @@ use std::path::Path;
 use emu::a64::asm::disassemble;
 use emu::a64::{Row, decode, rows};
 use emu::ir::block::Term;
+use emu::ir::op::{IntOp, Op};
 use emu::ir::{Context, Lift};
 use emu::state::El;
 use handset_tests::a64::vectors::{head, line, parse, reduce};
 use handset_tests::a64::{
-    BRK, CODE, Case, Engine, FPCR_MASK, FPSR_MASK, Generator, Interpreter, Model, PAGE, Qemu, Random, Signal, State,
-    culprit, difference, testable,
+    BRK, CODE, Case, Engine, FPCR_MASK, FPSR_MASK, Generator, Interpreter, MAX_WORDS, Manner, Model, PAGE, Qemu,
+    Random, Signal, State, Translator, culprit, difference, testable,
 };
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -77,6 +78,80 @@ fn random_cases_do_what_they_do_on_qemu() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Groups of integer instructions, and what they do to memory and control.
+fn integer(row: &Row) -> bool {
+    row.group.starts_with("data") || row.group == "branch" || row.group.starts_with("load_store") && !vectors(row)
+}
+
+/// Whether a row has vector registers.
+fn vectors(row: &Row) -> bool {
+    row.group.starts_with("simd") || row.group.starts_with("fp") || row.group.contains("_fp") || row.group == "crypto"
+}
+
+/// Compares every manner of translation with an engine.
+fn translate(judge: &mut dyn Engine, count: u64, mut next: impl FnMut(u64) -> Case) {
+    let mut failures = Vec::new();
+    for manner in Manner::ALL {
+        let mut translator = Translator::new(manner).expect("the host maps memory for code");
+        for n in 0..count {
+            if let Some(text) = culprit(judge, &mut translator, &next(n)) {
+                failures.push(format!("{manner:?}\n{text}"));
+                if failures.len() == 4 {
+                    break;
+                }
+            }
+        }
+        for (name, _) in translator.evals() {
+            assert!(IntOp::ALL.iter().all(|&op| Op::Int(op).row().name != name), "{name} has no emitter");
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Cases for the translator: mostly programs, some with many registers.
+fn program(generator: &mut Generator, n: u64) -> Case {
+    if n % 4 == 3 { generator.case(MAX_WORDS) } else { generator.program() }
+}
+
+#[test]
+fn translated_programs_check_alignment_as_the_interpreter_does() {
+    let memory = |row: &Row| row.group.starts_with("load_store") || row.name.starts_with("add");
+    let mut generator = Generator::new(number("HANDSET_FUZZ_SEED", 9), |row| memory(row) && selected(row));
+    translate(&mut Interpreter, number("HANDSET_FUZZ", 4000), |n| {
+        let mut case = program(&mut generator, n);
+        case.model = Model::Strict;
+        if n % 3 == 0 {
+            case.state.x[31] ^= 8;
+        }
+        case
+    });
+}
+
+#[test]
+fn translated_integer_programs_do_what_the_interpreter_does() {
+    let mut generator = Generator::new(number("HANDSET_FUZZ_SEED", 5), |row| integer(row) && selected(row));
+    translate(&mut Interpreter, number("HANDSET_FUZZ", 4000), |n| program(&mut generator, n));
+}
+
+#[test]
+fn translated_programs_of_any_instructions_do_what_the_interpreter_does() {
+    let mut generator = Generator::new(number("HANDSET_FUZZ_SEED", 6), selected);
+    translate(&mut Interpreter, number("HANDSET_FUZZ", 4000), |n| program(&mut generator, n));
+}
+
+#[test]
+fn translated_vector_programs_do_what_the_interpreter_does() {
+    let mut generator = Generator::new(number("HANDSET_FUZZ_SEED", 7), |row| vectors(row) && selected(row));
+    translate(&mut Interpreter, number("HANDSET_FUZZ", 4000), |n| program(&mut generator, n));
+}
+
+#[test]
+fn translated_programs_do_what_they_do_on_qemu() {
+    let Some(mut qemu) = judge() else { return };
+    let mut generator = Generator::new(number("HANDSET_FUZZ_SEED", 8), selected);
+    translate(&mut qemu, number("HANDSET_FUZZ", 4000) / 4, |n| program(&mut generator, n));
 }
 
 /// Whether a random word may be tried: not SVC and HLT, which would leave the program, nor system instructions, nor
@@ -152,7 +227,7 @@ fn bless(group: &str) -> String {
 }
 
 #[test]
-fn vectors_hold_on_the_interpreter() {
+fn vectors_hold() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("a64");
     if let Ok(wanted) = std::env::var("HANDSET_BLESS") {
         for group in groups().into_iter().filter(|&group| wanted == "all" || wanted == group) {
@@ -163,14 +238,18 @@ fn vectors_hold_on_the_interpreter() {
         fs::read_dir(&folder).expect("there are vectors").map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty());
+    let mut translator = Translator::new(Manner::ALL[0]).expect("the host maps memory for code");
     for file in files {
         let mut count = 0;
         for (n, text) in fs::read_to_string(&file).expect("vectors can be read").lines().enumerate() {
             let place = || format!("{}:{}: {text}", file.display(), n + 1);
             let parsed = parse(text).unwrap_or_else(|error| panic!("{}: {error}", place()));
             let Some((case, expected)) = parsed else { continue };
-            if let Some(difference) = difference(&expected, &Interpreter.run(&case)) {
-                panic!("{}\n{difference}", place());
+            let outcomes = [("interpreted", Interpreter.run(&case)), ("translated", translator.run(&case))];
+            for (engine, outcome) in outcomes {
+                if let Some(difference) = difference(&expected, &outcome) {
+                    panic!("{} {engine}\n{difference}", place());
+                }
             }
             count += 1;
         }
@@ -216,6 +295,7 @@ fn every_word_decodes_without_panic() {
 #[test]
 fn every_row_lifts_and_disassembles() {
     let context = Context {
+        spsel: true,
         el: El::El1,
         fp_trap: false,
         sp_check: true,

@@ -173,6 +173,8 @@ pub struct CpuState {
     pub pstate: Pstate,
     /// SP_EL0, SP_EL1: the stack pointers that are not current; the current one lives in `x[31]`.
     pub sp: [u64; 2],
+    /// TLB maintenance was sent to other vCPUs, which a DSB has yet to wait for.
+    pub unsynchronized: u32,
     /// System registers.
     pub sys: SysRegs,
 }

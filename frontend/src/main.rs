@@ -51,8 +51,21 @@ fn main() {
     let Command::Run(run) = command;
     match perform(&run) {
         Ok(status) => undo::exit(status),
-        Err(error) => fail(&format!("{error:#}"), 1),
+        Err(error) => fail(&line(&error), 1),
     }
+}
+
+/// An error and its causes, each said once.
+fn line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// Says why, in one line, and ends.

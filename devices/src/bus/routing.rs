@@ -93,10 +93,10 @@ impl Bus {
     /// What is at an address.
     #[must_use]
     pub fn target(&self, pa: Pa) -> Target {
-        match (self.ram.offset(pa, 1), self.window(pa)) {
-            (Some(offset), _) => Target::Ram(offset),
-            (None, Some(_)) => Target::Device,
-            (None, None) => Target::Nothing,
+        match self.ram.offset(pa, 1) {
+            Some(offset) => Target::Ram(offset),
+            None if self.window(pa).is_some() => Target::Device,
+            None => Target::Nothing,
         }
     }
 

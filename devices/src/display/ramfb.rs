@@ -21,7 +21,7 @@ pub const CONFIG_LEN: usize = 28;
 
 /// Between two looks at a buffer that changes.
 const BUSY: Nanos = 1_000_000_000 / 60;
-/// Between two looks at a buffer that has stayed the same for [`PATIENCE`] looks.
+/// Between two looks at a buffer that has stayed the same for `PATIENCE` looks.
 pub const IDLE: Nanos = 100_000_000;
 const PATIENCE: u32 = 60;
 

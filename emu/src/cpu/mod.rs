@@ -17,6 +17,7 @@ mod translate;
 pub use alarm::Alarm;
 pub use run::Engine;
 pub use shared::{CpuInputs, PowerState, Shared, Verdict};
+pub use translate::{form_unit, plain_register};
 
 use std::sync::Arc;
 
@@ -155,6 +156,7 @@ pub fn context(s: &CpuState) -> Context {
         fp_mode: s.fp.fpcr & 0x07c8_0000 != 0,
         pan: s.pstate.pan,
         uao: s.pstate.uao,
+        spsel: s.pstate.spsel,
         mmu: walk::mmu_on(&s.sys),
         step: debug::single(s),
     }

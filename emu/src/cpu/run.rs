@@ -120,7 +120,7 @@ impl Vcpu {
         let next = self.frame.s.pc.wrapping_add(4);
         self.frame.s.pc = match flow {
             Flow::Next => next,
-            Flow::Sync => {
+            Flow::Sync | Flow::Poll | Flow::Fence => {
                 self.core.waiting.get_or_insert(Wait::Sevl);
                 next
             }

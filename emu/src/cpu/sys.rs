@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Core, SCTLR_RES1, SCTLR_SPAN, context, pmu};
-use crate::a64::sysreg::{self, Special, SysRow, What};
+use crate::a64::sysreg::{self, CTR, Special, SysRow, What};
 use crate::ir::{AtomicOp, Barrier, Env, Exception, Mem, SysEnc, Wait};
 use crate::mmu::TlbOp;
 use crate::mmu::walk::{self, Access};
@@ -105,8 +105,7 @@ impl Core {
             Special::Fpsr => u64::from(s.fp.fpsr),
             Special::SpEl0 => s.sp[0],
             Special::Mpidr => 1 << 31 | self.id as u64,
-            // IDC set, DIC clear, 64-byte lines, 16-word granules (D17.2.34).
-            Special::Ctr => 1 << 31 | 1 << 28 | 4 << 24 | 4 << 20 | 4 << 16 | 3 << 14 | 4,
+            Special::Ctr => CTR,
             Special::CntVct | Special::CntPct => self.count(),
             Special::CntVTval => self.timer_tval(s.sys.cntv_cval),
             Special::CntPTval => self.timer_tval(s.sys.cntp_cval),
@@ -226,11 +225,11 @@ impl Core {
         [s.sys.sctlr, s.sys.tcr, s.sys.mair]
     }
 
-    fn tlbi(&mut self, s: &CpuState, op: TlbOp, broadcast: bool) {
-        let _ = s;
+    fn tlbi(&mut self, s: &mut CpuState, op: TlbOp, broadcast: bool) {
         self.contexts.invalidate(op);
-        if broadcast {
+        if broadcast && self.wiring.shared.count() > 1 {
             self.wiring.shared.broadcast(self.id, op);
+            s.unsynchronized = 1;
         }
     }
 
@@ -275,13 +274,14 @@ impl Env for Core {
         self.cas_bytes(s, va, expected, new, mem)
     }
 
-    fn barrier(&mut self, _: &mut CpuState, barrier: Barrier) {
+    fn barrier(&mut self, s: &mut CpuState, barrier: Barrier) {
         match barrier {
             Barrier::DmbLoad | Barrier::DmbStore => std::sync::atomic::fence(Ordering::AcqRel),
             Barrier::Dmb => std::sync::atomic::fence(Ordering::SeqCst),
             Barrier::Dsb => {
                 std::sync::atomic::fence(Ordering::SeqCst);
                 self.wiring.shared.synchronize(self.id);
+                s.unsynchronized = 0;
             }
         }
     }

@@ -1,17 +1,19 @@
 //! Translated code in the run loop: finding, making, linking and dropping units.
 
+use std::mem::offset_of;
 use std::sync::Arc;
 
 use devices::bus::{Pa, Size, Target};
 
 use super::{Core, Vcpu, context};
 use crate::a64;
+use crate::a64::sysreg::{CTR, DCZID};
 use crate::ir::block::{Term, Unit};
-use crate::ir::{Build, Context, Exception, Lift};
-use crate::jit::{Cache, Exit, Key, Runtime};
+use crate::ir::{Build, Context, Exception, Lift, SysEnc, opt};
+use crate::jit::{Cache, Exit, Key, Plain, Runtime};
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
-use crate::state::{CpuState, El};
+use crate::state::{CpuState, El, SysRegs};
 
 /// Guest instructions in a unit at most.
 const UNIT_INSTRUCTIONS: usize = 128;
@@ -43,20 +45,29 @@ impl Vcpu {
         let table = self.core.contexts.index(context.el == El::El0, context.pan);
         let el0_table = self.core.contexts.index(true, false);
         self.frame.attention = (&raw const self.core.wiring.shared.cpus[self.core.id].attention) as usize;
+        self.frame.lines = (&raw const self.core.wiring.shared.cpus[self.core.id].lines) as usize;
+        self.core.contexts.tables(table).set_flavour(context.bits());
         self.frame.tables = self.core.contexts.tables(table).memory() as usize;
         self.frame.el0_tables = self.core.contexts.tables(el0_table).memory() as usize;
         let mut link = None;
+        let mut stale = false;
         loop {
-            let (host, identity) = match self.core.unit(&self.frame.s, &context, table, cache) {
-                Ok(Some(unit)) => unit,
-                Ok(None) => return,
-                Err(exception) => return self.core.take(&mut self.frame.s, exception),
+            let known = self.core.contexts.tables(table).jump(self.frame.s.pc).filter(|_| !stale);
+            let (host, identity) = match known {
+                Some(known) => known,
+                None => match self.core.unit(&self.frame.s, &context, table, cache) {
+                    Ok(Some(unit)) => unit,
+                    Ok(None) => return,
+                    Err(exception) => return self.core.take(&mut self.frame.s, exception),
+                },
             };
             if let Some(link) = link.take() {
                 cache.link(link, host, identity);
             }
-            match cache.enter(&mut self.frame, &mut self.core, host) {
-                Exit::Lookup => {}
+            let exit = cache.enter(&mut self.frame, &mut self.core, host);
+            stale = exit == Exit::Stale;
+            match exit {
+                Exit::Stale => {}
                 Exit::Indirect => self.frame.s.pc = walk::strip_tag(&self.frame.s.sys, self.frame.s.pc),
                 Exit::Link => link = Some(self.frame.link),
                 Exit::Sync => return,
@@ -66,6 +77,38 @@ impl Vcpu {
             }
         }
     }
+}
+
+/// The system registers that are plain storage, for [`Cache::new`].
+#[must_use]
+pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
+    macro_rules! sys {
+        ($field:ident) => {
+            offset_of!(CpuState, sys) + offset_of!(SysRegs, $field)
+        };
+    }
+    let (offset, writable) = match enc.parts() {
+        (3, 3, 0, 0, 7) => return Some(Plain::Constant(DCZID)),
+        (3, 3, 0, 0, 1) if context.el != El::El0 => return Some(Plain::Constant(CTR)),
+        (3, 3, 13, 0, 2) => (sys!(tpidr_el0), true),
+        (3, 3, 13, 0, 3) => (sys!(tpidrro_el0), context.el != El::El0),
+        _ if context.el == El::El0 => return None,
+        (3, 0, 4, 1, 0) if context.spsel => (offset_of!(CpuState, sp), true),
+        (3, 0, 13, 0, 4) => (sys!(tpidr_el1), true),
+        (3, 0, 4, 0, 1) => (sys!(elr), true),
+        (3, 0, 6, 0, 0) => (sys!(far), true),
+        (3, 0, 5, 2, 0) => (sys!(esr), true),
+        (3, 0, 4, 0, 0) => (sys!(spsr), false),
+        (3, 0, 2, 0, n @ 0..=1) => (sys!(ttbr) + 8 * usize::from(n), false),
+        (3, 0, 2, 0, 2) => (sys!(tcr), false),
+        (3, 0, 1, 0, 0) => (sys!(sctlr), false),
+        (3, 0, 1, 0, 2) => (sys!(cpacr), false),
+        (3, 0, 7, 4, 0) => (sys!(par), false),
+        (3, 0, 13, 0, 1) => (sys!(contextidr), false),
+        (2, 0, 0, 2, 2) => (sys!(mdscr), false),
+        _ => return None,
+    };
+    Some(Plain::Field { offset, writable })
 }
 
 impl Core {
@@ -90,7 +133,10 @@ impl Core {
                 if let Some(offset) = ram.offset(pa, 4) {
                     ram.code_pages().set_code(offset, true);
                 }
-                let unit = self.form_unit(s.pc, pa, *context);
+                let page = pa.0 & !0xfff;
+                let word = |va| self.word(Pa(page | va & 0xfff));
+                let mut unit = form_unit(s.pc, *context, UNIT_INSTRUCTIONS, word);
+                unit.blocks.iter_mut().for_each(opt::run);
                 cache.insert(key, unit)
             }
         };
@@ -108,46 +154,6 @@ impl Core {
             Target::Device => self.wiring.bus.read(pa, Size::B4, self.id).map_or(0, |v| v as u32),
             Target::Nothing => 0,
         }
-    }
-
-    /// Lifts the unit at a virtual address, whose physical address is `pa`.
-    fn form_unit(&self, va: u64, pa: Pa, context: Context) -> Unit {
-        let page = Pa(pa.0 & !0xfff);
-        let mut leaders = vec![va];
-        let mut open = vec![va];
-        let mut blocks = Vec::new();
-        let mut budget = UNIT_INSTRUCTIONS;
-        while let Some(start) = open.pop().filter(|_| budget > 0) {
-            let mut lift = Lift::new(start, context);
-            loop {
-                let word = self.word(Pa(page.0 | lift.next_pc() & 0xfff));
-                budget -= 1;
-                let goes_on = lift.instruction(|b| match a64::decode(word) {
-                    Some(row) => (row.lift)(b, word),
-                    None => b.undefined(),
-                });
-                let next = lift.next_pc();
-                if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(&next) {
-                    break;
-                }
-            }
-            let block = lift.finish();
-            // The next instruction is lifted first, so that it stands behind this block.
-            let targets = match block.term {
-                Term::Jump(target) => [Some(target), None],
-                Term::If { target, next, .. } => [Some(target), Some(next)],
-                _ => [None; 2],
-            };
-            for target in targets.into_iter().flatten() {
-                let near = target >> 12 == va >> 12 && target & 3 == 0;
-                if near && leaders.len() < UNIT_BLOCKS && !leaders.contains(&target) {
-                    leaders.push(target);
-                    open.push(target);
-                }
-            }
-            blocks.push(block);
-        }
-        Unit { blocks, context }
     }
 
     /// Drops all translated code, once every vCPU is out of it.
@@ -206,4 +212,43 @@ impl Core {
             cache.invalidate_all();
         }
     }
+}
+
+/// Lifts the unit at a virtual address: at most `most` instructions, whose words `word` gives by their address.
+pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u32) -> Unit {
+    let mut leaders = vec![va];
+    let mut open = vec![va];
+    let mut blocks = Vec::new();
+    let mut budget = most;
+    while let Some(start) = open.pop().filter(|_| budget > 0) {
+        let mut lift = Lift::new(start, context);
+        loop {
+            let word = word(lift.next_pc());
+            budget -= 1;
+            let goes_on = lift.instruction(|b| match a64::decode(word) {
+                Some(row) => (row.lift)(b, word),
+                None => b.undefined(),
+            });
+            let next = lift.next_pc();
+            if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(&next) {
+                break;
+            }
+        }
+        let block = lift.finish();
+        // The next instruction is lifted first, so that it stands behind this block.
+        let targets = match block.term {
+            Term::Jump(target) | Term::Poll(target) => [Some(target), None],
+            Term::If { target, next, .. } => [Some(target), Some(next)],
+            _ => [None; 2],
+        };
+        for target in targets.into_iter().flatten() {
+            let near = target >> 12 == va >> 12 && target & 3 == 0;
+            if near && leaders.len() < UNIT_BLOCKS && !leaders.contains(&target) {
+                leaders.push(target);
+                open.push(target);
+            }
+        }
+        blocks.push(block);
+    }
+    Unit { blocks, context }
 }

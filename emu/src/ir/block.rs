@@ -219,6 +219,10 @@ pub enum Term {
     },
     /// To a fixed address by way of the run loop.
     Sync(u64),
+    /// To a fixed address, unless an interrupt is pending.
+    Poll(u64),
+    /// To a fixed address, in another unit.
+    Fence(u64),
     /// To wherever the state's PC says, by way of the run loop.
     Resume,
     /// The block's last instruction always raises.

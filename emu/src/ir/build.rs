@@ -68,6 +68,10 @@ pub enum Flow<I> {
     },
     /// The next instruction, but look at the context and at pending interrupts first.
     Sync,
+    /// The next instruction, but take an interrupt that was masked until now.
+    Poll,
+    /// The next instruction, by code that is looked up afresh (ISB).
+    Fence,
     /// Wherever the CPU state's PC now says (ERET).
     Resume,
 }
@@ -207,7 +211,7 @@ pub trait Build: IntOps + VecOps + VecArithOps + VecSatOps + FpOps + CryptoOps {
     ) -> Result<(Self::I, Self::I), Self::Stop>;
     /// DMB, DSB.
     fn barrier(&mut self, barrier: Barrier);
-    /// ISB; the row returns [`Flow::Sync`].
+    /// ISB; the row returns [`Flow::Fence`].
     fn isb(&mut self);
 
     /// MRS.

@@ -245,10 +245,31 @@ pub struct Context {
     pub pan: bool,
     /// PSTATE.UAO.
     pub uao: bool,
+    /// PSTATE.SPSel.
+    pub spsel: bool,
     /// Stage 1 translation is on.
     pub mmu: bool,
     /// Software step is active or a breakpoint armed: instructions are interpreted one at a time.
     pub step: bool,
+}
+
+impl Context {
+    /// The context as a number, never 0.
+    #[must_use]
+    pub const fn bits(&self) -> u32 {
+        let Self { el, fp_trap, sp_check, align_check, fp_mode, pan, uao, spsel, mmu, step } = *self;
+        1 << 31
+            | (el as u32) << 16
+            | fp_trap as u32
+            | (sp_check as u32) << 1
+            | (align_check as u32) << 2
+            | (fp_mode as u32) << 3
+            | (pan as u32) << 4
+            | (uao as u32) << 5
+            | (spsel as u32) << 6
+            | (mmu as u32) << 7
+            | (step as u32) << 8
+    }
 }
 
 /// The CPU around an instruction: memory, system registers, waiting.

@@ -42,6 +42,8 @@ impl Lift {
             Ok(Flow::If { cond, target }) => Term::If { cond, target, next },
             Ok(Flow::Indirect { target, kind }) => Term::Indirect { target, kind, ret: next },
             Ok(Flow::Sync) => Term::Sync(next),
+            Ok(Flow::Fence) => Term::Fence(next),
+            Ok(Flow::Poll) => Term::Poll(next),
             Ok(Flow::Resume) => Term::Resume,
             Err(Lifted) => Term::Raised,
         };

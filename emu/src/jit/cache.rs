@@ -1,20 +1,21 @@
 //! Translated units: found by physical address, virtual page and context; linked to one another; dropped when their guest
 //! code changes.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
+use rustc_hash::FxHashMap;
+
 use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
 use super::site::{Site, Sites};
-use super::slow::{self, Runtime};
+use super::slow::{self, Registers, Runtime};
 use super::stats::Stats;
 use super::thunks::{self, Thunks};
 use super::x64;
+use crate::ir::Context;
 use crate::ir::block::Unit;
-use crate::ir::{Context, opt};
 
 /// What a unit is translated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,10 +41,26 @@ struct Inner {
     memory: CodeMemory,
     /// Bytes of thunks at the memory's beginning.
     thunks_len: usize,
-    units: HashMap<Key, Translated>,
-    pages: HashMap<u64, Vec<Key>>,
-    identities: HashMap<(u64, u64), u32>,
+    units: FxHashMap<Key, Translated>,
+    pages: FxHashMap<u64, Vec<Key>>,
+    /// Entries of dropped units, to which jumps may still lead.
+    dropped: FxHashMap<Key, Vec<u64>>,
+    identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
+}
+
+impl Inner {
+    /// Drops a unit: who enters it from now on is sent back to the run loop, until the code is translated again.
+    fn drop_unit(&mut self, key: Key) {
+        if let Some(unit) = self.units.remove(&key) {
+            self.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
+            let former = self.dropped.entry(key).or_default();
+            if former.len() == FORMER {
+                former.remove(0);
+            }
+            former.push(unit.entry);
+        }
+    }
 }
 
 /// All translated code of a machine, shared by its vCPUs.
@@ -52,6 +69,7 @@ pub struct Cache {
     inner: Mutex<Inner>,
     sites: Sites,
     thunks: Thunks,
+    registers: Registers,
     /// Read by a vCPU that runs translated code, written by one that drops all of it.
     world: RwLock<()>,
     epoch: AtomicU64,
@@ -67,27 +85,32 @@ const SITES: usize = 1 << 20;
 const UNIT_BYTES: usize = 1 << 20;
 const UNIT_SITES: usize = 1 << 13;
 
+/// Dropped translations of the same code whose entries lead to the present one at once; older ones lead to younger ones.
+const FORMER: usize = 8;
+
 impl Cache {
-    /// An empty cache.
+    /// An empty cache for code that accesses plain system registers as `registers` says.
     ///
     /// # Errors
     /// The host's refusal to map memory for code.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new(registers: Registers) -> std::io::Result<Self> {
         let mut memory = CodeMemory::new(CODE_BYTES)?;
         let (code, thunks) = thunks::emit(memory.next());
         memory.push(&code);
         let inner = Inner {
             thunks_len: memory.used(),
             memory,
-            units: HashMap::new(),
-            pages: HashMap::new(),
-            identities: HashMap::new(),
+            units: FxHashMap::default(),
+            pages: FxHashMap::default(),
+            dropped: FxHashMap::default(),
+            identities: FxHashMap::default(),
             sites: 0,
         };
         Ok(Self {
             inner: Mutex::new(inner),
             sites: Sites::new(SITES),
             thunks,
+            registers,
             world: RwLock::new(()),
             epoch: AtomicU64::new(0),
             stats: Stats::default(),
@@ -128,15 +151,14 @@ impl Cache {
 
     /// Translates a unit, for which there is room; its host address.
     #[allow(unsafe_code, reason = "fills sites")]
-    pub fn insert(&self, key: Key, mut unit: Unit) -> u64 {
+    pub fn insert(&self, key: Key, unit: Unit) -> u64 {
         let start = Instant::now();
-        unit.blocks.iter_mut().for_each(opt::run);
         let mut inner = self.lock();
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
         let base = inner.memory.next();
-        let compiled = x64::compile(&unit, base, self.thunks, inner.sites);
+        let compiled = x64::compile(&unit, base, self.thunks, inner.sites, self.registers);
         assert!(compiled.code.len() <= UNIT_BYTES && compiled.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
         for site in compiled.sites {
             // SAFETY: the slot is behind all that code names so far.
@@ -148,6 +170,10 @@ impl Cache {
         let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
         let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);
         let translated = Translated { entry, stale: base + compiled.stale as u64, range: (page + low, page + high) };
+        // Jumps to former translations of the same code go on to this one.
+        for former in inner.dropped.get(&key).into_iter().flatten() {
+            inner.memory.patch64(*former, jump_to(*former, entry));
+        }
         inner.units.insert(key, translated);
         inner.pages.entry(page).or_default().push(key);
         drop(inner);
@@ -182,9 +208,7 @@ impl Cache {
         for key in keys {
             let (low, high) = inner.units.get(&key).map_or((0, 0), |unit| unit.range);
             if low < end && start < high {
-                if let Some(unit) = inner.units.remove(&key) {
-                    inner.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
-                }
+                inner.drop_unit(key);
             } else {
                 kept.push(key);
             }
@@ -200,9 +224,8 @@ impl Cache {
     pub fn invalidate_all(&self) {
         let mut inner = self.lock();
         inner.pages.clear();
-        for (_, unit) in std::mem::take(&mut inner.units) {
-            inner.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
-        }
+        let keys: Vec<Key> = inner.units.keys().copied().collect();
+        keys.into_iter().for_each(|key| inner.drop_unit(key));
     }
 
     /// Drops everything and its memory, once no vCPU runs translated code: the caller has kicked the others, and runs
@@ -214,6 +237,7 @@ impl Cache {
         inner.units.clear();
         inner.pages.clear();
         inner.identities.clear();
+        inner.dropped.clear();
         inner.sites = 0;
         let keep = inner.thunks_len;
         inner.memory.truncate(keep);
@@ -237,7 +261,6 @@ impl Cache {
     pub fn enter<R: Runtime>(&self, frame: &mut Frame, runtime: &mut R, host: u64) -> Exit {
         frame.runtime = std::ptr::from_mut(runtime) as usize;
         frame.slow = slow::entry::<R>();
-        Stats::add(&self.stats.exits, 1);
         // SAFETY: the thunk is code with this signature; `host` is the entry of a unit of this cache, which stays while
         // the caller is in the world; the code touches only the frame, the tables and guest RAM that the tables name.
         let code = unsafe {
@@ -246,7 +269,9 @@ impl Cache {
             enter(std::ptr::from_mut(frame), host)
         };
         frame.fold_flags();
-        Exit::from_code(code)
+        let exit = Exit::from_code(code);
+        Stats::add(&self.stats.exits[exit as usize], 1);
+        exit
     }
 }
 

@@ -8,12 +8,13 @@ use crate::state::CpuState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Exit {
-    /// Go on at the state's PC.
-    Lookup,
     /// Go on at the state's PC, and let the jump at [`Frame::link`] lead there from now on.
     Link,
-    /// As `Lookup`, for an indirect jump whose table had no entry.
+    /// Go on at the state's PC, which an indirect jump led to that has no entry in the table, or that met attention; the
+    /// PC may have a tag.
     Indirect,
+    /// Go on at the state's PC, where code was dropped: tables that name it are to be corrected.
+    Stale,
     /// Go on at the state's PC after serving requests: somebody asked for attention, or the context may have changed.
     Sync,
 }
@@ -23,9 +24,9 @@ impl Exit {
     #[must_use]
     pub fn from_code(code: u32) -> Self {
         match code {
-            0 => Self::Lookup,
-            1 => Self::Link,
-            2 => Self::Indirect,
+            0 => Self::Link,
+            1 => Self::Indirect,
+            2 => Self::Stale,
             _ => Self::Sync,
         }
     }
@@ -44,6 +45,8 @@ pub struct Frame {
     pub s: CpuState,
     /// Address of the `AtomicU32` that is not zero when somebody wants the vCPU's attention.
     pub attention: usize,
+    /// Address of the `AtomicU32` that is not zero while an interrupt is pending, masked or not.
+    pub lines: usize,
     /// Address of the current context's tables.
     pub tables: usize,
     /// Address of EL0's tables, for unprivileged accesses.
@@ -99,6 +102,7 @@ impl Frame {
         Box::new(Self {
             s,
             attention: 0,
+            lines: 0,
             tables: 0,
             el0_tables: 0,
             runtime: 0,

@@ -7,8 +7,25 @@ use super::site::{Loc, Site, Task};
 use super::stats::Stats;
 use crate::ir::block::Call;
 use crate::ir::op::Kind;
-use crate::ir::{Env, Exception, Mem};
+use crate::ir::{Context, Env, Exception, Mem, SysEnc};
 use crate::state::CpuState;
+
+/// How translated code may access a system register without a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plain {
+    /// It is a doubleword in the [`CpuState`] at this offset.
+    Field {
+        /// Bytes from the state's beginning.
+        offset: usize,
+        /// Whether MSR writes all of it, and that is all that MSR does.
+        writable: bool,
+    },
+    /// It always reads as this.
+    Constant(u64),
+}
+
+/// Says which system registers are plain storage that the context may access.
+pub type Registers = fn(SysEnc, &Context) -> Option<Plain>;
 
 /// The CPU as translated code sees it.
 pub trait Runtime: Env {

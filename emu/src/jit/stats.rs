@@ -15,8 +15,8 @@ pub struct Stats {
     pub host_bytes: AtomicU64,
     /// Nanoseconds spent translating.
     pub translate_nanos: AtomicU64,
-    /// Returns to the run loop.
-    pub exits: AtomicU64,
+    /// Returns to the run loop, by kind: to link a jump, for an indirect jump, from dropped code, to serve requests.
+    pub exits: [AtomicU64; 4],
     /// Slow paths of memory accesses.
     pub slow_accesses: AtomicU64,
     /// Calls into the CPU: system registers, barriers, exclusives.
@@ -60,8 +60,8 @@ impl std::fmt::Display for Stats {
         )?;
         writeln!(
             f,
-            "exits {}, slow accesses {}, calls {}, flushes {}",
-            get(&self.exits),
+            "exits {:?}, slow accesses {}, calls {}, flushes {}",
+            self.exits.each_ref().map(get),
             get(&self.slow_accesses),
             get(&self.calls),
             get(&self.flushes)

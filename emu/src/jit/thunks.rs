@@ -15,8 +15,8 @@ pub(super) type Asm = VecAssembler<X64Relocation>;
 pub(super) struct Thunks {
     /// `extern "sysv64" fn(frame, code) -> Exit`.
     pub enter: u64,
-    /// Jump here to return [`Exit::Lookup`]; the PC is written.
-    pub lookup: u64,
+    /// Jump here to return [`Exit::Stale`]; the PC is written.
+    pub stale: u64,
     /// Returns [`Exit::Link`]; the PC and the link are written.
     pub link: u64,
     /// Returns [`Exit::Sync`]; the PC is written.
@@ -31,6 +31,7 @@ pub(super) struct Thunks {
 /// Host registers by number.
 pub(super) mod reg {
     pub const RAX: u8 = 0;
+    pub const RCX: u8 = 1;
     /// What the allocator hands out.
     pub const POOL: [u8; 10] = [3, 6, 7, 8, 9, 10, 11, 12, 13, 14];
     /// Vector registers that the allocator hands out; the others are scratch.
@@ -62,7 +63,7 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; jmp rsi
     );
 
-    for (address, exit) in [(&mut t.lookup, Exit::Lookup), (&mut t.link, Exit::Link), (&mut t.sync, Exit::Sync)] {
+    for (address, exit) in [(&mut t.stale, Exit::Stale), (&mut t.link, Exit::Link), (&mut t.sync, Exit::Sync)] {
         *address = here(&a);
         dynasm!(a ; .arch x64 ; mov eax, exit as i32 ; jmp ->leave);
     }
@@ -79,17 +80,14 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; and ecx, mask
         ; shl ecx, 4
         ; cmp DWORD [rdx], 0
-        ; jne >attention
+        ; jne >out
         ; cmp rax, [r15 + rcx + jumps]
-        ; jne >miss
+        ; jne >out
         ; jmp QWORD [r15 + rcx + jumps + 8]
-        ; miss:
+        // The run loop removes the address's tag, whether or not somebody wants attention.
+        ; out:
         ; mov [rbp + PC], rax
         ; mov eax, Exit::Indirect as i32
-        ; jmp ->leave
-        ; attention:
-        ; mov [rbp + PC], rax
-        ; mov eax, Exit::Sync as i32
         ; ->leave:
         ; mov rsp, [rbp + host_sp]
         ; stmxcsr [rbp + mxcsr]

@@ -22,7 +22,7 @@ use devices::gpio::pl061::Pl061;
 use devices::virtio::VirtioDevice;
 
 use crate::a64::sysreg::{CpuModel, ID_MODELS};
-use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict};
+use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict, plain_register};
 use crate::jit::{self, Cache};
 use poller::Poller;
 
@@ -245,7 +245,7 @@ fn translator() -> Result<Arc<Cache>, MachineError> {
     if !lacking.is_empty() {
         return Err(MachineError::Jit(format!("this host's CPU lacks {}", lacking.join(", "))));
     }
-    Cache::new().map(Arc::new).map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))
+    Cache::new(plain_register).map(Arc::new).map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))
 }
 
 fn model(name: &str) -> Result<&'static CpuModel, MachineError> {

@@ -92,6 +92,8 @@ pub struct Tables {
     huge: Vec<(u64, u64)>,
     /// Some code page holds for one ASID only.
     private_code: bool,
+    /// What the code that jumps lead to was translated for, beyond what the tables are for.
+    flavour: u32,
     last_use: u64,
     used: bool,
     /// Changes whenever translations were taken away: what was looked up before is to be looked up again.
@@ -121,6 +123,7 @@ impl Tables {
             large: 0,
             huge: Vec::new(),
             private_code: false,
+            flavour: 0,
             last_use: 0,
             used: false,
             generation: 0,
@@ -150,6 +153,20 @@ impl Tables {
     /// Jumps to `va` lead to `host`; the identity of its page is set.
     pub fn add_jump(&mut self, va: u64, host: u64) {
         self.memory.jumps[jump_slot(va)] = Jump { va, host };
+    }
+
+    /// Jumps are to lead to code of this flavour (any number but 0 that stands for it): those to others are forgotten.
+    pub fn set_flavour(&mut self, flavour: u32) {
+        if std::mem::replace(&mut self.flavour, flavour) != flavour {
+            self.forget_code();
+        }
+    }
+
+    /// Where jumps to `va` lead, and the identity of its page, if that is known.
+    #[must_use]
+    pub fn jump(&self, va: u64) -> Option<(u64, u32)> {
+        let jump = self.memory.jumps[jump_slot(va)];
+        (jump.va == va).then(|| (jump.host, self.memory.code[slot(va)]))
     }
 
     /// Forgets all translated code.

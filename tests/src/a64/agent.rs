@@ -3,7 +3,7 @@
 //! It reads cases from its standard input, runs each, and writes outcomes to its standard output. A case always ends
 //! in a signal, BRK's if no other; the handler finds the whole state in the signal frame and never returns to it.
 //!
-//! A case on the wire is the state (see [`STATE`]), 16 words and the page of memory; an outcome is the signal's number,
+//! A case on the wire is the state (see [`STATE`]), the words and the page of memory; an outcome is the signal's number,
 //! the PC, the state and the page.
 
 use dynasmrt::aarch64::Aarch64Relocation;
@@ -85,7 +85,7 @@ fn program() -> Vec<u8> {
         ; add x19, x19, x0 ; subs x20, x20, x0 ; b.ne ->more
 
         ; ldr x0, ->input ; movz x3, words ; add x0, x0, x3
-        ; ldr x1, ->code ; movz x2, 64 ; bl ->copy
+        ; ldr x1, ->code ; movz x2, 4 * (MAX_WORDS as u32 + 1) ; bl ->copy
         ; ldr x1, ->code ; dc cvau, x1 ; dsb ish ; ic ivau, x1 ; dsb ish ; isb
         ; ldr x0, ->input ; movz x3, page ; add x0, x0, x3
         ; ldr x1, ->buffer ; movz x2, PAGE as u32 ; bl ->copy

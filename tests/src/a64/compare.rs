@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use emu::a64::{asm::disassemble, decode};
 
+use super::interpreter::STEPS;
 use super::{BUFFER, CODE, Case, Engine, Interpreter, Outcome, PAGE, Signal};
+
+const NOP: u32 = 0xd503_201f;
 
 /// How far from the page's ends a faulting access may have written some of its bytes, which the manual allows.
 const PARTIAL: usize = 64;
@@ -50,10 +53,10 @@ pub fn difference(expected: &Outcome, actual: &Outcome) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The disassembly of a case.
+/// The disassembly of a case, without what does nothing.
 fn listing(case: &Case) -> String {
     let mut text = String::new();
-    for (n, &word) in case.words.iter().enumerate() {
+    for (n, &word) in case.words.iter().enumerate().filter(|&(_, &word)| word != NOP) {
         let pc = CODE + 4 * n as u64;
         let row = decode(word).map_or("unallocated", |row| row.name);
         // Writing to a string does not fail.
@@ -72,7 +75,18 @@ pub fn culprit(judge: &mut dyn Engine, suspect: &mut dyn Engine, case: &Case) ->
             return Some(format!("{}{text}with\n{}", listing(&step), inputs(&step)));
         }
     }
-    Some(format!("{}{whole}with\n{}", listing(case), inputs(case)))
+    // No instruction alone: those that can be left out do not matter.
+    let (mut case, mut whole) = (case.clone(), whole);
+    for n in 0..case.words.len() {
+        let word = std::mem::replace(&mut case.words[n], NOP);
+        // Without the count of its rounds a loop does not end.
+        let ends = Interpreter.split(&case).len() < STEPS;
+        match ends.then(|| difference(&judge.run(&case), &suspect.run(&case))).flatten() {
+            Some(text) => whole = text,
+            None => case.words[n] = word,
+        }
+    }
+    Some(format!("{}{whole}with\n{}", listing(&case), inputs(&case)))
 }
 
 fn inputs(case: &Case) -> String {

@@ -5,7 +5,10 @@
 //! X24–X27 and SP bases; other instructions of a longer case do not write them.
 
 use emu::a64::{Field, Row, decode, rows};
+use emu::ir::Lift;
+use emu::ir::block::Term;
 
+use super::interpreter::USER;
 use super::{BUFFER, CODE, Case, FPCR_MASK, FPSR_MASK, MAX_WORDS, Model, PAGE, State};
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
@@ -130,6 +133,16 @@ pub fn testable(row: &Row) -> bool {
 }
 
 const CLREX: u32 = 0xd503_3f5f;
+/// MRS of NZCV, FPCR and FPSR, MSR of NZCV, with X0; MSR of FPCR and FPSR with XZR.
+const SYSTEM: [u32; 6] = [0xd53b_4200, 0xd53b_4400, 0xd53b_4420, 0xd51b_4200, 0xd51b_441f, 0xd51b_443f];
+const SUBS_COUNTER: u32 = 0xf100_0400 | COUNTER << 5 | COUNTER;
+const SUB_COUNTER: u32 = 0xd100_0400 | COUNTER << 5 | COUNTER;
+const CMP_COUNTER: u32 = 0xf100_001f | COUNTER << 5;
+const CBZ_COUNTER: u32 = 0xb400_0000 | COUNTER;
+const CBNZ_COUNTER: u32 = 0xb500_0000 | COUNTER;
+const B_COND: u32 = 0x5400_0000;
+/// Counts the rounds of a program's loop.
+const COUNTER: u32 = 28;
 const CODE_POINTER: u32 = 19;
 const INDICES: std::ops::Range<u32> = 20..24;
 const BASES: std::ops::Range<u32> = 24..28;
@@ -140,6 +153,8 @@ pub struct Generator {
     /// Where the randomness comes from.
     pub random: Random,
     rows: Vec<&'static Row>,
+    /// In a program: how many general registers its instructions use.
+    registers: Option<u32>,
 }
 
 impl Generator {
@@ -151,7 +166,7 @@ impl Generator {
     pub fn new(seed: u64, filter: impl Fn(&Row) -> bool) -> Self {
         let rows: Vec<_> = rows().filter(|row| testable(row) && filter(row)).collect();
         assert!(!rows.is_empty(), "no row is selected");
-        Self { random: Random(seed), rows }
+        Self { random: Random(seed), rows, registers: None }
     }
 
     /// A case of up to `max` instructions.
@@ -169,7 +184,15 @@ impl Generator {
             if case.words.len() >= len {
                 return case;
             }
+            if let Some(n) = self.registers.filter(|_| self.random.below(16) == 0) {
+                let word = self.random.pick(&SYSTEM) | self.random.below(n.into()) as u32;
+                case.words.push(word);
+                continue;
+            }
             row = self.random.pick(&self.rows);
+            if row.name == "brk" && self.registers.is_some() {
+                continue;
+            }
             if Model::of(row.name) == Model::Max && case.model != Model::Max {
                 continue;
             }
@@ -182,6 +205,30 @@ impl Generator {
             }
             case.words.push(word);
         }
+    }
+
+    /// A longer case in which the same registers come again and again, mostly in a loop, with system registers read and
+    /// written in between.
+    pub fn program(&mut self) -> Case {
+        self.registers = Some(self.random.pick(&[3, 5, 9, 18]));
+        let mut case = self.case(MAX_WORDS - 4);
+        if self.random.below(4) != 0 {
+            // The round is counted where it begins, whatever the body's branches skip.
+            let start = self.random.below(case.words.len() as u64) as usize;
+            let len = (case.words.len() - start) as u32;
+            let count = self.random.pick(&[SUBS_COUNTER, SUB_COUNTER]);
+            case.words.splice(start..start, [CBZ_COUNTER | (len + 4) << 5, count]);
+            let back = |words: u32| words.wrapping_neg() << 5 & 0xff_ffe0;
+            match self.random.below(3) {
+                0 => case.words.push(CBNZ_COUNTER | back(len + 2)),
+                1 => case.words.extend([CMP_COUNTER, B_COND | 1 | back(len + 3)]),
+                _ => case.words.push(B_COND | self.random.below(16) as u32 | back(len + 2)),
+            }
+            case.state.x[COUNTER as usize] = 1 + self.random.below(6);
+            case.state.x[CODE_POINTER as usize] = CODE + 4 * case.words.len() as u64;
+        }
+        self.registers = None;
+        case
     }
 
     /// A case of one instruction, of that row.
@@ -233,10 +280,12 @@ impl Generator {
 
     /// An instruction of a row, to stand as number `at`.
     fn word(&mut self, row: &'static Row, at: usize) -> u32 {
+        let registers = self.registers;
         let r = &mut self.random;
         let word = loop {
             let word = r.bits() as u32 & !row.pattern.mask | row.pattern.value;
-            if decode(word).is_some_and(|found| std::ptr::eq(found, row)) {
+            let unwelcome = registers.is_some() && r.below(64) != 0 && raises(row, word);
+            if decode(word).is_some_and(|found| std::ptr::eq(found, row)) && !unwelcome {
                 break word;
             }
         };
@@ -245,7 +294,8 @@ impl Generator {
         let literal = word & 0x3b00_0000 == 0x1800_0000;
         let simd = access && word & 1 << 26 != 0;
         let branch = row.group == "branch";
-        let forward = 1 + r.below((MAX_WORDS - at) as u64) as u32;
+        let most = if registers.is_some() && r.below(16) != 0 { 4 } else { MAX_WORDS };
+        let forward = 1 + r.below(most.min(MAX_WORDS - at) as u64) as u32;
         let to_stack = word & 31 == 31 && row.group.starts_with("data");
         let mut word = word;
         let mut set = |name: &str, f: &mut dyn FnMut(&mut Random, u32, Field) -> u32| {
@@ -256,10 +306,19 @@ impl Generator {
             }
         };
         // X18 is the first of a pair with X19.
-        let away = |n: u32| if (CODE_POINTER - 1..BASES.end).contains(&n) { n & 15 } else { n };
+        let away = |n: u32| match registers {
+            Some(few) if n != 31 => n % few,
+            _ if (CODE_POINTER - 1..BASES.end).contains(&n) => n & 15,
+            _ => n,
+        };
         for name in ["rd", "rt", "rt2", "rs"] {
             let vector = simd && name != "rs";
             set(name, &mut |_, n, _| if vector { n } else { away(n) });
+        }
+        if let Some(few) = registers.filter(|_| !access && !branch) {
+            for name in ["rn", "rm", "ra"] {
+                set(name, &mut |_, n, _| if n % 8 == 0 { n } else { n % few });
+            }
         }
         if to_stack {
             // The stack pointer does not become a code address.
@@ -289,6 +348,13 @@ impl Generator {
         }
         word
     }
+}
+
+/// Whether an instruction is sure to end in an exception.
+fn raises(row: &Row, word: u32) -> bool {
+    let mut lift = Lift::new(CODE, USER);
+    lift.instruction(|lift| (row.lift)(lift, word));
+    lift.finish().term == Term::Raised
 }
 
 /// Lets a compare-and-swap find what it expects, if its address has 16 bytes.

@@ -5,7 +5,11 @@ use emu::interp::Eval;
 use emu::ir::{AtomicOp, Barrier, Context, Env, Exception, Flow, Mem, SysEnc, Wait};
 use emu::state::{CpuState, El, Flags, FpEnv};
 
+use super::translator::Host;
 use super::{BRK, BUFFER, CODE, Case, Engine, FPCR_MASK, FPSR_MASK, Model, Outcome, PAGE, Signal, State};
+
+/// Instructions that no case executes.
+pub(super) const STEPS: usize = 1000;
 
 /// Runs cases on [`Eval`].
 #[derive(Debug, Default)]
@@ -14,8 +18,7 @@ pub struct Interpreter;
 impl Engine for Interpreter {
     fn run(&mut self, case: &Case) -> Outcome {
         let mut run = Run::new(case);
-        // Generated branches lead forward, so this is never reached but by a hand-made loop.
-        for _ in 0..1000 {
+        for _ in 0..STEPS {
             if let Some(signal) = run.step() {
                 return run.outcome(signal);
             }
@@ -30,7 +33,7 @@ impl Interpreter {
     pub fn split(&self, case: &Case) -> Vec<Case> {
         let mut run = Run::new(case);
         let mut steps = Vec::new();
-        while steps.len() < 1000 {
+        while steps.len() < STEPS {
             let Some(word) = run.memory.word(run.s.pc) else { break };
             let (state, buffer) = (run.state(), run.memory.buffer.clone());
             steps.push(Case { model: case.model, words: vec![word], state, buffer });
@@ -42,24 +45,49 @@ impl Interpreter {
     }
 }
 
-struct Run {
-    s: CpuState,
-    memory: Flat,
+/// A user program's context.
+pub(super) const USER: Context = Context {
+    spsel: false,
+    el: El::El0,
+    fp_trap: false,
+    sp_check: false,
+    align_check: false,
+    fp_mode: false,
+    pan: false,
+    uao: false,
+    mmu: true,
+    step: false,
+};
+
+/// A case that runs.
+pub(super) struct Run {
+    pub s: CpuState,
+    pub memory: Flat,
 }
 
 impl Run {
-    fn new(case: &Case) -> Self {
+    pub fn new(case: &Case) -> Self {
         let mut s = CpuState { x: case.state.x, v: case.state.v, pc: CODE, ..CpuState::default() };
         s.flags = Flags::from_nzcv(case.state.nzcv);
         s.fp = FpEnv { fpcr: case.state.fpcr, fpsr: case.state.fpsr };
         s.pstate.el = El::El0;
         let mut code: Vec<u8> = case.words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        // Only the 16 words of the wire format are BRK; what follows them in the page is zero.
+        // Only the words of the wire format are BRK; what follows them in the page is zero.
         while code.len() < 4 * (super::MAX_WORDS + 1) {
             code.extend(BRK.to_le_bytes());
         }
         code.resize(PAGE, 0);
-        Self { s, memory: Flat { buffer: case.buffer.clone(), code, monitor: None, lse2: case.model == Model::Max } }
+        Self {
+            s,
+            memory: Flat {
+                buffer: case.buffer.clone(),
+                code,
+                monitor: None,
+                lse2: case.model == Model::Max,
+                strict: case.model == Model::Strict,
+                host: None,
+            },
+        }
     }
 
     /// Executes the instruction at the PC; the signal that it ends in, if any.
@@ -69,21 +97,11 @@ impl Run {
         }
         let Some(word) = self.memory.word(self.s.pc) else { return Some(Signal::Fault) };
         let Some(row) = decode(word) else { return Some(Signal::Illegal) };
-        let context = Context {
-            el: El::El0,
-            fp_trap: false,
-            sp_check: false,
-            align_check: false,
-            fp_mode: self.s.fp.fpcr & FPCR_MASK != 0,
-            pan: false,
-            uao: false,
-            mmu: true,
-            step: false,
-        };
+        let context = self.context(&self.s);
         let next = self.s.pc.wrapping_add(4);
         let flow = (row.eval)(&mut Eval::new(&mut self.s, &mut self.memory, &context), word);
         self.s.pc = match flow {
-            Ok(Flow::Next | Flow::Sync) => next,
+            Ok(Flow::Next | Flow::Sync | Flow::Poll | Flow::Fence) => next,
             Ok(Flow::Jump(target) | Flow::Call(target)) => target,
             Ok(Flow::Indirect { target, .. }) => without_tag(target),
             Ok(Flow::If { cond, target }) => {
@@ -96,6 +114,12 @@ impl Run {
         None
     }
 
+    /// What the meaning of instructions depends on.
+    pub fn context(&self, s: &CpuState) -> Context {
+        let strict = self.memory.strict;
+        Context { fp_mode: s.fp.fpcr & FPCR_MASK != 0, sp_check: strict, align_check: strict, ..USER }
+    }
+
     fn state(&self) -> State {
         State {
             x: self.s.x,
@@ -106,12 +130,12 @@ impl Run {
         }
     }
 
-    fn outcome(self, signal: Signal) -> Outcome {
+    pub fn outcome(self, signal: Signal) -> Outcome {
         Outcome { signal, pc: self.s.pc, state: self.state(), buffer: self.memory.buffer }
     }
 }
 
-fn signal(exception: Exception) -> Signal {
+pub(super) fn signal(exception: Exception) -> Signal {
     match (exception.ec, exception.iss & 0x3f) {
         (0x24, 0x21) => Signal::Alignment,
         (0x24, _) => Signal::Fault,
@@ -121,16 +145,19 @@ fn signal(exception: Exception) -> Signal {
 }
 
 /// Two pages: the code, which can be read, and the buffer.
-struct Flat {
-    buffer: Vec<u8>,
-    code: Vec<u8>,
+pub(super) struct Flat {
+    pub buffer: Vec<u8>,
+    pub code: Vec<u8>,
     /// Address and value of the last load-exclusive, as QEMU's user mode keeps them.
     monitor: Option<(u64, u128)>,
     lse2: bool,
+    strict: bool,
+    /// What translated code needs beside.
+    pub host: Option<Host>,
 }
 
 impl Flat {
-    fn word(&self, pc: u64) -> Option<u32> {
+    pub fn word(&self, pc: u64) -> Option<u32> {
         let at = usize::try_from(pc.checked_sub(CODE)?).ok()?;
         Some(u32::from_le_bytes(self.code.get(at..at + 4)?.try_into().expect("4 bytes")))
     }
@@ -139,7 +166,7 @@ impl Flat {
     fn bytes(&mut self, va: u64, mem: Mem, write: bool) -> Result<&mut [u8], Exception> {
         let bytes = u64::from(mem.bytes);
         let aligned = if self.lse2 { va % 16 + bytes <= 16 } else { va.is_multiple_of(bytes) };
-        if mem.aligned && !aligned {
+        if (mem.aligned || self.strict) && !aligned {
             return Err(Exception::data_abort(va, 0x21, write));
         }
         let fault = Exception::data_abort(va, 0x07, write);
@@ -149,6 +176,9 @@ impl Flat {
             CODE if !write => &mut self.code,
             _ => return Err(fault),
         };
+        if let Some(host) = &mut self.host {
+            host.enter(va, page, pa >> 12 == BUFFER >> 12);
+        }
         let at = (pa % PAGE as u64) as usize;
         page.get_mut(at..at + usize::from(mem.bytes)).ok_or(fault)
     }
@@ -166,7 +196,7 @@ impl Flat {
 }
 
 /// Linux has user programs run with the top byte ignored, in branches too.
-fn without_tag(va: u64) -> u64 {
+pub(super) fn without_tag(va: u64) -> u64 {
     if va >> 55 & 1 == 0 { va << 8 >> 8 } else { va }
 }
 

@@ -15,12 +15,14 @@ mod compare;
 mod generate;
 mod interpreter;
 mod qemu;
+mod translator;
 pub mod vectors;
 
 pub use compare::{culprit, difference};
 pub use generate::{Generator, Random, testable};
 pub use interpreter::Interpreter;
 pub use qemu::Qemu;
+pub use translator::{Manner, Translator};
 
 /// Address of the first word of a case; the rest of its page is BRK.
 pub const CODE: u64 = 0x1000_0000;
@@ -29,7 +31,7 @@ pub const BUFFER: u64 = 0x2000_0000;
 /// Bytes of that page, and of the code's.
 pub const PAGE: usize = 4096;
 /// Most words of a case.
-pub const MAX_WORDS: usize = 15;
+pub const MAX_WORDS: usize = 31;
 /// What ends a case: BRK #0.
 pub const BRK: u32 = 0xd420_0000;
 /// Bits of FPCR that cases use: AHP, DN, FZ, RMode, FZ16.
@@ -42,6 +44,9 @@ pub const FPSR_MASK: u32 = 0x0800_009f;
 pub enum Model {
     /// Cortex-A76: Armv8.2-A, the machine's own level.
     A76,
+    /// A Cortex-A76 under a kernel that has the alignment of all accesses and of the stack pointer checked (SCTLR_EL1.A
+    /// and SA0), which QEMU's user mode cannot be.
+    Strict,
     /// QEMU's `max`: for rows beyond that. It has LSE2, and so fewer alignment faults.
     Max,
 }

@@ -49,7 +49,7 @@ impl Qemu {
 
     fn exchange(&mut self, case: &Case) -> io::Result<Outcome> {
         let process = match case.model {
-            Model::A76 => &mut self.a76,
+            Model::A76 | Model::Strict => &mut self.a76,
             Model::Max => &mut self.max,
         };
         process.input.write_all(&encode(case))?;

@@ -24,16 +24,16 @@ enum Order {
     Abgr,
 }
 
-/// VIRTIO_GPU_FORMAT number, order of the bytes, whether the fourth channel is alpha.
-const FORMATS: [(u32, Order, bool); 8] = [
-    (1, Order::Bgra, true),
-    (2, Order::Bgra, false),
-    (3, Order::Argb, true),
-    (4, Order::Argb, false),
-    (67, Order::Rgba, true),
-    (68, Order::Abgr, false),
-    (121, Order::Abgr, true),
-    (134, Order::Rgba, false),
+/// VIRTIO_GPU_FORMAT number and order of the bytes; whether the fourth channel is alpha matters to nobody.
+const FORMATS: [(u32, Order); 8] = [
+    (1, Order::Bgra),
+    (2, Order::Bgra),
+    (3, Order::Argb),
+    (4, Order::Argb),
+    (67, Order::Rgba),
+    (68, Order::Abgr),
+    (121, Order::Abgr),
+    (134, Order::Rgba),
 ];
 
 impl Order {
@@ -105,7 +105,6 @@ impl Backing {
 pub(super) struct Resource {
     format: u32,
     order: Order,
-    alpha: bool,
     width: u32,
     height: u32,
     bgra: Vec<u8>,
@@ -133,14 +132,13 @@ impl Resource {
 
     /// A black image, if there is such a format and `memory` bytes are enough for it.
     pub(super) fn new(format: u32, width: u32, height: u32, memory: u64) -> Result<Self, Refusal> {
-        let &(_, order, alpha) =
-            FORMATS.iter().find(|(number, ..)| *number == format).ok_or(Refusal::InvalidParameter)?;
+        let &(_, order) = FORMATS.iter().find(|(number, ..)| *number == format).ok_or(Refusal::InvalidParameter)?;
         let cost = Self::cost_of(width, height).ok_or(Refusal::InvalidParameter)?;
         if cost > memory {
             return Err(Refusal::OutOfMemory);
         }
         let bgra = vec![0; (cost - OVERHEAD) as usize];
-        Ok(Self { format, order, alpha, width, height, bgra, backing: None })
+        Ok(Self { format, order, width, height, bgra, backing: None })
     }
 
     /// What it costs of the device's memory.
@@ -165,13 +163,10 @@ impl Resource {
         &self.bgra[first..first + len]
     }
 
-    /// A copy of the whole image, opaque where its format has no alpha.
+    /// A copy of the whole image, its fourth channel taken for alpha whatever the format says: Linux makes every dumb
+    /// buffer in a format without alpha, also those of pointers.
     pub(super) fn to_bgra(&self) -> Vec<u8> {
-        let mut image = self.bgra.clone();
-        if !self.alpha {
-            image.iter_mut().skip(3).step_by(PIXEL).for_each(|a| *a = 0xff);
-        }
-        image
+        self.bgra.clone()
     }
 
     /// Whether a rectangle that is not empty lies within the image.
@@ -226,7 +221,7 @@ impl Resource {
     }
 
     pub(super) fn save(&self, id: u32) -> SavedResource {
-        let Self { format, order: _, alpha: _, width, height, bgra, backing } = self;
+        let Self { format, order: _, width, height, bgra, backing } = self;
         let backing = backing.as_ref().map(|b| b.runs.iter().map(|run| (run.at, run.len)).collect());
         SavedResource { id, format: *format, width: *width, height: *height, bgra: bgra.clone(), backing }
     }
@@ -242,8 +237,8 @@ impl Resource {
         if cost > memory || bgra.len() as u64 != cost - OVERHEAD || id == 0 {
             return None;
         }
-        let &(_, order, alpha) = FORMATS.iter().find(|(number, ..)| *number == format)?;
-        let resource = Self { format, order, alpha, width, height, bgra, backing };
+        let &(_, order) = FORMATS.iter().find(|(number, ..)| *number == format)?;
+        let resource = Self { format, order, width, height, bgra, backing };
         (resource.cost() <= memory).then_some((id, resource))
     }
 }

@@ -72,7 +72,7 @@ crate::rows! {
     isb "1101010100 0 00 011 0011 crm:4 110 11111" "isb #{crm}"
     |b| {
         b.isb();
-        Ok(Flow::Sync)
+        Ok(Flow::Fence)
     }
 
     /// A barrier to speculation, of which there is none.
@@ -92,7 +92,12 @@ crate::rows! {
     msr_imm "1101010100 0 00 op1:3 0100 crm:4 op2:3 11111" "msr pstate_{op1}_{op2}, #{crm}"
     |b, op1, crm, op2| {
         b.msr_imm(op1 << 3 | op2, crm)?;
-        Ok(Flow::Sync)
+        const DEBUG: u32 = 8;
+        Ok(match (op1, op2) {
+            (3, 6) => Flow::Next,
+            (3, 7) if crm & DEBUG == 0 => Flow::Poll,
+            _ => Flow::Sync,
+        })
     }
 
     sys "1101010100 0 01 op1:3 crn:4 crm:4 op2:3 rt:5" "sys #{op1}, c{crn}, c{crm}, #{op2}, {rt|x}"
@@ -107,7 +112,12 @@ crate::rows! {
         let enc = SysEnc(1 << 15 | enc as u16);
         let value = b.x(rt);
         b.sys_write(enc, value)?;
-        Ok(if changes_context(enc) { Flow::Sync } else { Flow::Next })
+        const DAIF: SysEnc = SysEnc::new(3, 3, 4, 2, 1);
+        Ok(match enc {
+            DAIF => Flow::Poll,
+            _ if changes_context(enc) => Flow::Sync,
+            _ => Flow::Next,
+        })
     }
 
     mrs "1101010100 1 1 enc:15 rt:5" "mrs {rt|x}, {enc|sysreg}"

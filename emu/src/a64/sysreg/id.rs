@@ -16,6 +16,12 @@ pub struct CpuModel {
     pub mmfr2: u64,
 }
 
+/// CTR_EL0: IDC set, DIC clear, 64-byte lines, 16-word granules (D17.2.34).
+pub const CTR: u64 = 1 << 31 | 1 << 28 | 4 << 24 | 4 << 20 | 4 << 16 | 3 << 14 | 4;
+
+/// DCZID_EL0: DC ZVA zeroes 16 words.
+pub const DCZID: u64 = 4;
+
 /// Fields of four bits, from the top (bits 63:60) down.
 const fn fields(f: [u64; 16]) -> u64 {
     let (mut value, mut i) = (0, 0);

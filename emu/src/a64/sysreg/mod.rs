@@ -3,5 +3,5 @@
 mod id;
 mod table;
 
-pub use id::{CpuModel, ID_MODELS};
+pub use id::{CTR, CpuModel, DCZID, ID_MODELS};
 pub use table::{ROWS, Special, SysRow, What, find};

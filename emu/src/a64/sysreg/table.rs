@@ -201,7 +201,7 @@ sysregs! {
     "CSSELR_EL1" 3 2 0 0 0 E1 E1 Plain(|s| &mut s.csselr, 0xf);
 
     "CTR_EL0" 3 3 0 0 1 E0 NO What::Special(S::Ctr);
-    "DCZID_EL0" 3 3 0 0 7 E0 NO Id(|_| 4);
+    "DCZID_EL0" 3 3 0 0 7 E0 NO Id(|_| super::DCZID);
     "DAIF" 3 3 4 2 1 E0 E0 What::Special(S::Daif);
     "FPCR" 3 3 4 4 0 E0 E0 What::Special(S::Fpcr);
     "FPSR" 3 3 4 4 1 E0 E0 What::Special(S::Fpsr);

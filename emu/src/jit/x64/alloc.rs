@@ -58,15 +58,13 @@ pub(super) fn choose_homes(unit: &Unit) -> [Option<u8>; 32] {
 
 /// The home registers that may differ from the state when a block begins.
 pub(super) fn dirty_at_entry(unit: &Unit, homes: &[Option<u8>; 32]) -> Vec<u32> {
-    // What a block adds, and whether it cleans all before.
-    let effects: Vec<(u32, bool)> = unit
+    let written: Vec<u32> = unit
         .blocks
         .iter()
         .map(|block| {
-            block.insts.iter().fold((0, false), |(dirty, cleaned), inst| match inst.code {
-                Code::SetX(r) if homes[usize::from(r)].is_some() => (dirty | 1 << r, cleaned),
-                Code::Call(_) => (0, true),
-                _ => (dirty, cleaned),
+            block.insts.iter().fold(0, |dirty, inst| match inst.code {
+                Code::SetX(r) if homes[usize::from(r)].is_some() => dirty | 1 << r,
+                _ => dirty,
             })
         })
         .collect();
@@ -74,8 +72,7 @@ pub(super) fn dirty_at_entry(unit: &Unit, homes: &[Option<u8>; 32]) -> Vec<u32> 
     loop {
         let mut changed = false;
         for (n, block) in unit.blocks.iter().enumerate() {
-            let (adds, cleans) = effects[n];
-            let out = adds | if cleans { 0 } else { entry[n] };
+            let out = written[n] | entry[n];
             for target in successors(&block.term).into_iter().flatten().filter_map(|va| block_at(unit, va)) {
                 changed |= out & !entry[target] != 0;
                 entry[target] |= out;

@@ -1,20 +1,22 @@
-//! Emitters of integer operations. An operation that is not here is called through its `eval`.
+//! Emitters of integer operations.
 
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
+use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
 use super::flags::host_condition;
-use crate::ir::block::{Inst, Val};
+use crate::ir::block::{Code, Inst, Val};
 use crate::ir::op::IntOp;
 
 impl Emitter<'_> {
-    /// Emits an operation whose result is used; false when there is no emitter for it.
-    pub(super) fn emit_int(&mut self, val: Val, op: IntOp, inst: &Inst) -> bool {
+    /// Emits an operation whose result is used.
+    pub(super) fn emit_int(&mut self, val: Val, op: IntOp, inst: &Inst) {
         use IntOp as O;
         let [a, b, c, ..] = inst.args;
         match op {
             O::Add32 | O::Add64 => self.add(val, a, b, op == O::Add64),
+            O::Adc32 | O::Adc64 => self.add_with_carry(val, op == O::Adc64, [a, b, c]),
             O::Sub32 | O::Sub64 => self.sub(val, a, b, op == O::Sub64),
             O::And32 | O::And64 | O::Or32 | O::Or64 | O::Xor32 | O::Xor64 => self.logic(val, op, a, b),
             O::Bic32 | O::Bic64 => {
@@ -128,9 +130,7 @@ impl Emitter<'_> {
                 dynasm!(self.a ; .arch x64 ; cmp Rq(ra), Rq(rb) ; setb al ; movzx Rd(dst), al);
             }
             O::Select => self.select(val, a, b, c),
-            _ => return false,
         }
-        true
     }
 
     fn unary(&mut self, val: Val, a: Val, emit: impl FnOnce(&mut Self, u8, u8), clobbers: bool) {
@@ -159,6 +159,25 @@ impl Emitter<'_> {
                 true => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [Rq(ra) + Rq(rb)]),
                 false => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(ra) + Rq(rb)]),
             }
+        }
+    }
+
+    /// By LEA too: a carry taken from NZCV leaves it in the host's flags for the next one of a chain.
+    fn add_with_carry(&mut self, val: Val, wide: bool, [a, b, carry]: [Val; 3]) {
+        let (ra, rb, rc) = (self.register(a), self.register(b), self.register(carry));
+        let bit = self.block.insts[usize::from(carry.0)].code == Code::GetCarry;
+        let dst = self.define_over(val, a);
+        let rc = if bit {
+            rc
+        } else {
+            // The lowest bit alone, without touching the flags.
+            dynasm!(self.a ; .arch x64 ; mov ecx, 1 ; pext ecx, Rd(rc), ecx);
+            reg::RCX
+        };
+        dynasm!(self.a ; .arch x64 ; lea rax, [Rq(ra) + Rq(rb)]);
+        match wide {
+            true => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [rax + Rq(rc)]),
+            false => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [rax + Rq(rc)]),
         }
     }
 

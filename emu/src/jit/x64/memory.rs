@@ -32,7 +32,7 @@ impl Emitter<'_> {
     }
 
     /// Probes for an access to `count` elements at the address in RAX: afterwards RAX + RCX is the host address.
-    fn probe(&mut self, mem: Mem, count: u8, write: bool) -> DynamicLabel {
+    pub(super) fn probe(&mut self, mem: Mem, count: u8, write: bool) -> DynamicLabel {
         let slow = self.a.new_dynamic_label();
         let whole = i32::from(mem.bytes) * i32::from(count);
         if (mem.aligned || self.unit.context.align_check) && mem.bytes > 1 {
@@ -66,7 +66,7 @@ impl Emitter<'_> {
         slow
     }
 
-    fn slow_path(&mut self, label: DynamicLabel, task: Task, args: [Loc; 6], results: [Loc; 2]) {
+    pub(super) fn slow_path(&mut self, label: DynamicLabel, task: Task, args: [Loc; 6], results: [Loc; 2]) {
         let site = self.site(task, args, results);
         let back = self.a.new_dynamic_label();
         dynasm!(self.a ; .arch x64 ; =>back);

@@ -4,6 +4,7 @@
 //! guest registers and temporaries. XMM13–15 are scratch.
 
 mod alloc;
+mod calls;
 mod flags;
 mod fp;
 mod int;
@@ -15,6 +16,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::frame;
 use super::site::{Loc, MAX_HOMES, Site, Task};
+use super::slow::Registers;
 use super::thunks::{Asm, Thunks};
 use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
 use crate::ir::op::{Kind, Op};
@@ -40,6 +42,7 @@ struct Emitter<'a> {
     a: Asm,
     unit: &'a Unit,
     thunks: Thunks,
+    registers: Registers,
     first_site: usize,
     sites: Vec<Site>,
     cold: Vec<Cold>,
@@ -72,7 +75,7 @@ struct Emitter<'a> {
 }
 
 /// Translates a unit for execution at `base`; its sites will have numbers from `first_site` on.
-pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize) -> Compiled {
+pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize, registers: Registers) -> Compiled {
     let mut a = Asm::new(base as usize);
     let labels = unit.blocks.iter().map(|_| a.new_dynamic_label()).collect();
     let block = &unit.blocks[0];
@@ -80,6 +83,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize)
         a,
         unit,
         thunks,
+        registers,
         first_site,
         sites: Vec::new(),
         cold: Vec::new(),
@@ -114,7 +118,7 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize)
     e.emit_cold();
     let stale = e.a.offset().0;
     e.leave_to(block.va);
-    let address = e.thunks.lookup;
+    let address = e.thunks.stale;
     dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
     e.emit_pool();
     let code = e.a.finalize().expect("every label of a unit is defined");
@@ -211,7 +215,10 @@ impl<'a> Emitter<'a> {
             return;
         }
         let native = match op {
-            Op::Int(op) => self.emit_int(val, op, inst),
+            Op::Int(op) => {
+                self.emit_int(val, op, inst);
+                true
+            }
             Op::Vec(op) => self.emit_vec(val, op, inst),
             Op::Fp(op) => self.emit_fp(val, op, inst),
             _ => false,
@@ -244,6 +251,9 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_call(&mut self, val: Val, inst: &Inst, call: Call) {
+        if self.inline_call(val, inst, call) {
+            return;
+        }
         self.clobber_flags();
         let mut args = [Loc::None; 6];
         for (loc, arg) in args.iter_mut().zip(inst.args()) {
@@ -312,7 +322,7 @@ impl<'a> Emitter<'a> {
 /// Addresses that a block may go on to, inside or outside its unit.
 fn successors(term: &Term) -> [Option<u64>; 2] {
     match *term {
-        Term::Jump(target) => [Some(target), None],
+        Term::Jump(target) | Term::Poll(target) => [Some(target), None],
         Term::If { target, next, .. } => [Some(target), Some(next)],
         _ => [None, None],
     }

@@ -37,7 +37,7 @@ impl Emitter<'_> {
                 self.settle_flags();
                 self.jump_to(n, target);
             }
-            Term::Call { target, .. } => {
+            Term::Call { target, .. } | Term::Fence(target) => {
                 self.settle_flags();
                 self.leave_edge(self.block.va, target);
             }
@@ -55,6 +55,13 @@ impl Emitter<'_> {
                 self.leave_to(next);
                 let sync = self.thunks.sync;
                 dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
+            }
+            Term::Poll(next) => {
+                self.settle_flags();
+                let lines = frame::at(offset_of!(Frame, lines));
+                let pending = self.cold_exit(next, Why::Attention);
+                dynasm!(self.a ; .arch x64 ; mov rax, [rbp + lines] ; cmp DWORD [rax], 0 ; jne =>pending);
+                self.jump_to(n, next);
             }
             Term::Resume => {
                 let sync = self.thunks.sync;

@@ -68,6 +68,7 @@ impl Env for Bare {
 
 fn context(fp_mode: bool) -> Context {
     Context {
+        spsel: true,
         el: El::El1,
         fp_trap: false,
         sp_check: false,
@@ -88,7 +89,8 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { bare: Bare(Arc::new(Cache::new().unwrap())), frame: Frame::new(CpuState::default()), next: 0 }
+        let cache = Arc::new(Cache::new(|_, _| None).unwrap());
+        Self { bare: Bare(cache), frame: Frame::new(CpuState::default()), next: 0 }
     }
 
     /// Translates one block of these instructions.
