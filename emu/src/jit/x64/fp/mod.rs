@@ -186,6 +186,13 @@ impl Emitter<'_> {
         label
     }
 
+    /// Emits the pooled constants.
+    pub(in crate::jit::x64) fn emit_pool(&mut self) {
+        for (value, label) in std::mem::take(&mut self.pool) {
+            dynasm!(self.a ; .arch x64 ; .align 16 ; =>label ; .bytes value.to_le_bytes());
+        }
+    }
+
     /// Whether all bits of a value above its low `e` are known to be zero.
     fn is_clean(&self, val: Val, e: u64) -> bool {
         let inst = &self.block.insts[usize::from(val.0)];

@@ -89,7 +89,8 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { bare: Bare(Arc::new(Cache::new(|_, _| None).unwrap())), frame: Frame::new(CpuState::default()), next: 0 }
+        let cache = Arc::new(Cache::new(|_, _| None).unwrap());
+        Self { bare: Bare(cache), frame: Frame::new(CpuState::default()), next: 0 }
     }
 
     /// Translates one block of these instructions.

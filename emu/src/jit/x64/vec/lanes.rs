@@ -71,17 +71,10 @@ impl Emitter<'_> {
                 self.fold_lanes(e, S0, a, |emitter, d, b| emitter.vex(VPADD[w], d, d, b));
                 self.low_bits_of_scratch(e, d);
             }
-<<<<<<< HEAD
-            O::Smaxv => return self.extreme_lanes(VPMAXS, e, d, a),
-            O::Sminv => return self.extreme_lanes(VPMINS, e, d, a),
-            O::Umaxv => return self.extreme_lanes(VPMAXU, e, d, a),
-            O::Uminv => return self.extreme_lanes(VPMINU, e, d, a),
-=======
             O::Smaxv => return self.extreme_lane(VPMAXS, e, d, a),
             O::Sminv => return self.extreme_lane(VPMINS, e, d, a),
             O::Umaxv => return self.extreme_lane(VPMAXU, e, d, a),
             O::Uminv => return self.extreme_lane(VPMINU, e, d, a),
->>>>>>> jitvec
             _ => return false,
         }
         true
@@ -180,11 +173,7 @@ impl Emitter<'_> {
         self.low_bits(e, d, d);
     }
 
-<<<<<<< HEAD
-    fn extreme_lanes(&mut self, table: ByWidth, e: u64, d: u8, a: u8) -> bool {
-=======
     fn extreme_lane(&mut self, table: ByWidth, e: u64, d: u8, a: u8) -> bool {
->>>>>>> jitvec
         let Some(op) = table[width(e)] else { return false };
         self.fold_lanes(e, S0, a, |emitter, d, b| emitter.vex(op, d, d, b));
         self.low_bits_of_scratch(e, d);
