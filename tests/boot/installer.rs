@@ -85,11 +85,18 @@ impl Phone {
 
     /// One finger, which the window takes the mouse for.
     fn touch(&self, (x, y): (u32, u32)) {
-        let xdotool =
-            |arguments: &[&str]| host("env", &[&[&format!("DISPLAY={}", self.display), "xdotool"], arguments].concat());
-        let window = xdotool(&["search", "--onlyvisible", "--name", "Handset"]);
-        let window = window.split_whitespace().next().expect("the phone has a window").to_owned();
-        xdotool(&["mousemove", "--window", &window, &x.to_string(), &y.to_string()]);
+        let display = format!("DISPLAY={}", self.display);
+        let xdotool = |arguments: &[&str]| host("env", &[&[&display, "xdotool"], arguments].concat());
+        let window = xdotool(&["search", "--onlyvisible", "--name", "."]);
+        let window = window.split_whitespace().next().expect("the phone has a window");
+        // The picture fills the window, which may be smaller.
+        let geometry = xdotool(&["getwindowgeometry", "--shell", window]);
+        let side = |name: &str| -> u32 {
+            let line = geometry.lines().find_map(|line| line.strip_prefix(name));
+            line.expect("a window has a size").trim().parse().expect("a size is a number")
+        };
+        let (x, y) = (x * side("WIDTH=") / SIZE.0, y * side("HEIGHT=") / SIZE.1);
+        xdotool(&["mousemove", "--window", window, &x.to_string(), &y.to_string()]);
         xdotool(&["mousedown", "1"]);
         std::thread::sleep(Duration::from_millis(100));
         xdotool(&["mouseup", "1"]);
