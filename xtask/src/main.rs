@@ -1,9 +1,10 @@
-//! Project tasks: `cargo xtask setup|run|test|guests`.
+//! Project tasks: `cargo xtask setup|run|test|bench|guests`.
 //!
 //! This crate prepares a machine that has nothing but git and cargo, fetches the guests, and runs the whole test suite.
 //! It has no native dependency, so that it always builds. Left out: the emulator's own options, which `run` passes on.
 
 mod apt;
+mod bench;
 mod cache;
 mod guests;
 mod host;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Set-up, run and test commands of the Handset project")]
+#[command(name = "cargo xtask", about = "Set-up, run, test and bench commands of the Handset project")]
 struct Cli {
     #[command(subcommand)]
     task: Task,
@@ -38,6 +39,12 @@ enum Task {
     },
     /// Do all set-up, then format, lint, documentation, unit and boot checks
     Test,
+    /// Measure Handset beside QEMU on the same guest, and print a table
+    Bench {
+        /// How often, on each in turn
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
     /// Fetch guests into the cache and print where they are; without a name, list them
     Guests {
         /// The guests to fetch
@@ -66,6 +73,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Setup => host::set_up(host::EVERYTHING),
         Task::Run { guest, options } => run(&guest, &options),
         Task::Test => suite::run(),
+        Task::Bench { rounds } => bench::run(rounds.max(1)),
         Task::Guests { names, all, refresh } => {
             if names.is_empty() && !all {
                 return guests::list();
