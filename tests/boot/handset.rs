@@ -21,12 +21,9 @@ handset_tests::boots! {
         systemd_comes_up_on_one_vcpu,
         systemd_comes_up_on_four_vcpus,
         apt_updates_through_the_network,
-        the_kernel_logs_no_warning_of_its_own,
         compute_work_verifies,
     }
     firmware {
         u_boot_gives_a_prompt,
-        edk2_gives_a_shell,
-        edk2_starts_a_kernel_from_a_disk,
     }
 }
