@@ -21,6 +21,7 @@ handset_tests::boots! {
         systemd_comes_up_on_one_vcpu,
         systemd_comes_up_on_four_vcpus,
         apt_updates_through_the_network,
+        the_kernel_logs_no_warning_of_its_own,
         compute_work_verifies,
     }
     firmware {

@@ -131,6 +131,11 @@ impl Machine {
         if self.network {
             command.args(["-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net"]);
         }
+        if self.kernel.is_some() {
+            // What Handset's phone always has, so that kernels meet the same drivers.
+            command.args(["-device", "virtio-gpu-device,xres=720,yres=1280", "-device", "virtio-multitouch-device"]);
+            command.args(["-device", "virtio-keyboard-device", "-device", "virtio-rng-device"]);
+        }
         for (number, drive) in self.drives.iter().enumerate() {
             let drive = format!("if=none,id=d{number},file={},format=raw,snapshot=on", drive.display());
             command.args(["-drive", &drive, "-device", &format!("virtio-blk-device,drive=d{number}")]);
