@@ -90,8 +90,6 @@ pub struct Tables {
     large: u64,
     /// First and last address of pages beyond 2 MiB that have pieces here.
     huge: Vec<(u64, u64)>,
-    /// Some code page holds for one ASID only.
-    private_code: bool,
     /// What the code that jumps lead to was translated for, beyond what the tables are for.
     flavour: u32,
     last_use: u64,
@@ -122,7 +120,6 @@ impl Tables {
             private: [0; ENTRIES / 64],
             large: 0,
             huge: Vec::new(),
-            private_code: false,
             flavour: 0,
             last_use: 0,
             used: false,
@@ -202,12 +199,9 @@ impl Tables {
         self.huge.clear();
     }
 
-    /// Drops what holds for one ASID only. Code pages are dropped whole: EL1 runs none but global ones, as a rule.
+    /// Drops what holds for one ASID only, but for code: EL1 is taken to run code of global pages alone.
     fn flush_private(&mut self) {
         self.generation += 1;
-        if std::mem::take(&mut self.private_code) {
-            self.forget_code();
-        }
         for (word, bits) in self.private.iter_mut().enumerate() {
             let mut bits = std::mem::take(bits);
             while bits != 0 {
