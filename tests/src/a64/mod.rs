@@ -11,17 +11,23 @@
 //! Left out: system registers but for NZCV, FPCR and FPSR; exceptions but for their class; ordering and concurrency.
 
 mod agent;
+mod campaign;
 mod compare;
 mod generate;
 mod interpreter;
 mod qemu;
+mod quirks;
+mod tally;
 mod translator;
 pub mod vectors;
 
-pub use compare::{culprit, difference};
+pub use campaign::{Findings, campaign};
+pub use compare::{Culprit, culprit, difference};
 pub use generate::{Generator, Random, testable};
 pub use interpreter::Interpreter;
 pub use qemu::Qemu;
+pub use quirks::{QUIRKS, Quirk};
+pub use tally::Tally;
 pub use translator::{Manner, Translator};
 
 /// Address of the first word of a case; the rest of its page is BRK.
