@@ -22,14 +22,15 @@ impl Engine for Interpreter {
 }
 
 impl Interpreter {
-    /// Runs a case and tells of each instruction: its row, whether it raised no exception, FPCR, the bits of FPSR set.
+    /// Runs a case and tells of each instruction but the [`BRK`] that ends it: its row, whether it raised no exception,
+    /// FPCR, the bits of FPSR set.
     ///
     /// # Panics
     /// When the case does not end.
     pub fn watch(&self, case: &Case, mut seen: impl FnMut(&'static Row, bool, u32, u32)) -> Outcome {
         let mut run = Run::new(case);
         for _ in 0..STEPS {
-            let row = run.memory.word(run.s.pc).and_then(decode);
+            let row = run.memory.word(run.s.pc).filter(|&word| word != BRK).and_then(decode);
             let before = run.s.fp;
             let signal = run.step();
             if let Some(row) = row {
