@@ -1,7 +1,7 @@
 //! Optimisation of single blocks. Each pass can be left out; results never change.
 
 use super::block::{Block, Code, Term, Val};
-use super::op::Kind;
+use super::op::Op;
 use crate::state::FpEnv;
 
 /// Runs every pass on a block.
@@ -11,37 +11,28 @@ pub fn run(block: &mut Block) {
     remove_dead(block);
 }
 
-fn rename(block: &mut Block, names: &[Val]) {
-    let new = |v: Val| if v == Val::NONE { v } else { names[usize::from(v.0)] };
-    for inst in &mut block.insts {
-        for arg in &mut inst.args {
-            *arg = new(*arg);
-        }
-    }
-    match &mut block.term {
-        Term::If { cond, .. } => *cond = new(*cond),
-        Term::Indirect { target, .. } => *target = new(*target),
-        _ => {}
-    }
-}
-
 /// A guest register read again, or read after it was written, is the value that is known already.
 pub fn forward(block: &mut Block) {
     let mut known_x = [Val::NONE; 32];
     let mut known_v = [Val::NONE; 32];
-    let mut names: Vec<Val> = (0..block.insts.len()).map(|n| Val(n as u16)).collect();
-    for (n, inst) in block.insts.iter().enumerate() {
-        let first = names.get(usize::from(inst.args[0].0)).copied();
+    let mut names = Vec::with_capacity(block.insts.len());
+    for inst in &mut block.insts {
+        for arg in inst.args.iter_mut().take_while(|arg| **arg != Val::NONE) {
+            *arg = names[usize::from(arg.0)];
+        }
+        let own = Val(names.len() as u16);
+        let mut name = own;
         match inst.code {
             Code::GetX(r) | Code::GetV(r) => {
                 let known = if matches!(inst.code, Code::GetX(_)) { &mut known_x } else { &mut known_v };
-                match known[usize::from(r)] {
-                    Val::NONE => known[usize::from(r)] = Val(n as u16),
-                    value => names[n] = value,
+                let known = &mut known[usize::from(r)];
+                if *known == Val::NONE {
+                    *known = own;
                 }
+                name = *known;
             }
-            Code::SetX(r) => known_x[usize::from(r)] = first.expect("a write has a value"),
-            Code::SetV(r) => known_v[usize::from(r)] = first.expect("a write has a value"),
+            Code::SetX(r) => known_x[usize::from(r)] = inst.args[0],
+            Code::SetV(r) => known_v[usize::from(r)] = inst.args[0],
             // Some calls write guest registers behind the block's back: PSCI, ERET.
             Code::Call(_) => {
                 known_x = [Val::NONE; 32];
@@ -49,25 +40,28 @@ pub fn forward(block: &mut Block) {
             }
             _ => {}
         }
+        names.push(name);
     }
-    rename(block, &names);
+    match &mut block.term {
+        Term::If { cond: v, .. } | Term::Indirect { target: v, .. } => *v = names[usize::from(v.0)],
+        _ => {}
+    }
 }
 
-/// An operation on constants is a constant.
+/// An integer operation on constants is a constant.
 pub fn fold(block: &mut Block) {
     for n in 0..block.insts.len() {
-        let inst = block.insts[n];
-        let Code::Op(op) = inst.code else { continue };
-        let row = op.row();
-        if row.env || row.result != Kind::I || row.args.contains(&Kind::V) {
-            continue;
-        }
-        let constant = |v: Val| {
-            let inst = &block.insts[usize::from(v.0)];
-            (inst.code == Code::Imm).then_some(u128::from(inst.imm))
-        };
-        if let Some(args) = inst.args().map(constant).collect::<Option<Vec<_>>>() {
-            let value = (row.eval)(&mut FpEnv::default(), &args, inst.imm) as u64;
+        let inst = &block.insts[n];
+        let Code::Op(op @ Op::Int(_)) = inst.code else { continue };
+        let mut args = [0; 6];
+        let constants = inst.args().zip(&mut args).all(|(arg, value)| {
+            let from = &block.insts[usize::from(arg.0)];
+            *value = from.imm.into();
+            matches!(from.code, Code::Imm)
+        });
+        if constants {
+            let count = inst.args().count();
+            let value = (op.row().eval)(&mut FpEnv::default(), &args[..count], inst.imm) as u64;
             let inst = &mut block.insts[n];
             (inst.code, inst.args, inst.imm) = (Code::Imm, [Val::NONE; 6], value);
         }
@@ -77,19 +71,11 @@ pub fn fold(block: &mut Block) {
 /// Values that nobody uses are not computed: their instructions become constants, which cost nothing.
 pub fn remove_dead(block: &mut Block) {
     let mut used = vec![false; block.insts.len()];
-    let mut mark = |v: Val| {
-        if v != Val::NONE {
-            used[usize::from(v.0)] = true;
-        }
-    };
-    match block.term {
-        Term::If { cond, .. } => mark(cond),
-        Term::Indirect { target, .. } => mark(target),
-        _ => {}
+    if let Term::If { cond: v, .. } | Term::Indirect { target: v, .. } = block.term {
+        used[usize::from(v.0)] = true;
     }
-    for n in (0..block.insts.len()).rev() {
-        let inst = &mut block.insts[n];
-        if inst.is_pure() && !used[n] {
+    for (n, inst) in block.insts.iter_mut().enumerate().rev() {
+        if !used[n] && inst.is_pure() {
             (inst.code, inst.args, inst.imm) = (Code::Imm, [Val::NONE; 6], 0);
         } else {
             for arg in inst.args() {

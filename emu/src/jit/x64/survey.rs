@@ -37,7 +37,7 @@ pub(super) struct Survey {
     pub blocks: Vec<Summary>,
     pub homes: Homes,
     /// Block at each word of the page, or [`NO_BLOCK`].
-    starts: [u8; 1024],
+    starts: Vec<u8>,
     page: u64,
 }
 
@@ -45,20 +45,21 @@ const NO_BLOCK: u8 = u8::MAX;
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { blocks: Vec::new(), homes: [None; 64], starts: [NO_BLOCK; 1024], page: 0 }
+        Self { blocks: Vec::new(), homes: [None; 64], starts: Vec::new(), page: 0 }
     }
 }
 
 impl Survey {
     /// Looks at a unit.
     pub fn take(&mut self, unit: &Unit) {
-        self.starts.fill(NO_BLOCK);
+        self.starts.clear();
+        self.starts.resize(1024, NO_BLOCK);
         self.page = unit.blocks[0].va >> 12;
         for (n, block) in (0u8..).zip(&unit.blocks) {
             self.starts[(block.va >> 2 & 1023) as usize] = n;
         }
         self.blocks.clear();
-        let mut innermost = [false; NO_BLOCK as usize];
+        let mut in_loop = [false; NO_BLOCK as usize];
         for (n, block) in unit.blocks.iter().enumerate() {
             let mut summary = Summary::default();
             let targets = successors(&block.term);
@@ -68,7 +69,7 @@ impl Survey {
                 match self.block_at(target) {
                     Some(to) => {
                         *successor = Some(to as u8);
-                        innermost[to.min(n + 1)..=n].fill(true);
+                        in_loop[to.min(n + 1)..=n].fill(true);
                     }
                     None => summary.leaves = true,
                 }
@@ -77,7 +78,7 @@ impl Survey {
         }
         let mut weight = [0u32; 64];
         for (n, block) in unit.blocks.iter().enumerate() {
-            self.blocks[n].scan(block, innermost[n], &mut weight);
+            self.blocks[n].scan(block, in_loop[n], &mut weight);
         }
         self.homes = choose_homes(&weight);
         let homes = (0..64).filter(|&r| self.homes[r].is_some()).fold(0u64, |mask, r| mask | 1 << r);
@@ -229,7 +230,8 @@ impl Lives {
             }
             if self.uses[n] == 1 && is_near_address(block, inst) {
                 let user = self.last_use[n];
-                let fused = block.insts.get(usize::from(user)).is_some_and(|i| is_access(i.code) && i.args[0].0 == n as u16);
+                let fused =
+                    block.insts.get(usize::from(user)).is_some_and(|i| is_access(i.code) && i.args[0].0 == n as u16);
                 if fused {
                     self.fused[n] = true;
                     let base = &mut self.last_use[usize::from(inst.args[0].0)];
@@ -258,4 +260,3 @@ fn is_near_address(block: &Block, inst: &Inst) -> bool {
     let offset = block.insts[usize::from(inst.args[1].0)];
     offset.code == Code::Imm && i32::try_from(offset.imm as i64).is_ok()
 }
-

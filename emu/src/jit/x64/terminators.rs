@@ -6,14 +6,15 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
 use super::super::site::FIRST_V;
+use super::Emitter;
 use super::alloc::At;
 use super::flags::host_condition;
-use super::Emitter;
 use crate::ir::block::{Code, Term, Val};
 use crate::ir::op::{IntOp, Op};
 use crate::mmu::tlb::{ENTRIES, Memory, slot};
 
 /// Code behind the unit by which an edge leaves it.
+#[derive(Debug)]
 pub(super) struct ColdExit {
     label: DynamicLabel,
     /// Homes that differ from the state there.
@@ -24,6 +25,7 @@ pub(super) struct ColdExit {
     why: Why,
 }
 
+#[derive(Debug)]
 enum Why {
     /// To another unit.
     Edge,
