@@ -23,7 +23,7 @@ use super::thunks::Thunks;
 use crate::ir::block::{Block, Call, Code, Inst, Unit, Val};
 use crate::ir::op::{Kind, Op};
 use alloc::At;
-use survey::{Lives, Survey};
+use survey::{Life, Survey};
 pub(super) use terminators::UNLINKED;
 
 /// Memory that translation of one unit after another uses.
@@ -38,7 +38,7 @@ pub(super) struct Workshop {
     pool: Vec<(u128, DynamicLabel)>,
     exits: Vec<terminators::ColdExit>,
     labels: Vec<DynamicLabel>,
-    lives: Lives,
+    lives: Vec<Life>,
     at: Vec<At>,
     conditions: Vec<Val>,
 }
@@ -69,7 +69,7 @@ struct Emitter<'a> {
     dirty: u64,
     // Of the current block:
     block: &'a Block,
-    lives: Lives,
+    lives: Vec<Life>,
     at: Vec<At>,
     x: alloc::Registers,
     v: alloc::Registers,
@@ -165,7 +165,7 @@ impl<'a> Emitter<'a> {
         self.block = block;
         self.dirty = summary.dirty_in;
         self.nzcv_out = summary.nzcv_out;
-        self.lives.take(block, summary.nzcv_out);
+        survey::lives(&mut self.lives, block, summary.nzcv_out);
         self.at.clear();
         self.at.resize(block.insts.len(), At::None);
         self.x.begin_block();
@@ -173,9 +173,11 @@ impl<'a> Emitter<'a> {
         self.conditions.clear();
         self.flags = flags::State::default();
         for (index, inst) in block.insts.iter().enumerate() {
-            self.index = index;
-            self.emit_inst(inst);
-            self.end_inst();
+            if self.lives[index].uses > 0 || !inst.is_pure() {
+                self.index = index;
+                self.emit_inst(inst);
+                self.end_inst();
+            }
         }
         self.index = block.insts.len();
         self.emit_term(n);
@@ -216,7 +218,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_op(&mut self, val: Val, op: Op, inst: &Inst) {
-        if self.lives.fused[self.index] || self.is_fused(val) {
+        if self.lives[self.index].fused || self.is_fused(val) {
             self.at[self.index] = At::Fused;
             return;
         }
