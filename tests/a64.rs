@@ -9,14 +9,12 @@ use std::path::Path;
 
 use emu::a64::{Row, rows};
 use emu::cpu::form_unit;
-use emu::ir::Context;
 use emu::ir::op::{IntOp, Op};
 use emu::jit::{Cache, Key};
-use emu::state::El;
 use handset_tests::a64::vectors::{head, line, parse, reduce};
 use handset_tests::a64::{
-    CODE, Case, Culprit, Engine, FPCR_MASK, FPSR_MASK, Generator, Interpreter, MAX_WORDS, Manner, Model, PAGE, QUIRKS,
-    Qemu, Random, Signal, State, Translator, campaign, culprit, difference, testable,
+    CODE, Case, Culprit, Engine, FPCR_MASK, FPSR_MASK, Generator, Interpreter, KERNEL, MAX_WORDS, Manner, Model, PAGE,
+    QUIRKS, Qemu, Random, Signal, State, Translator, campaign, culprit, difference, testable,
 };
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -232,19 +230,6 @@ fn a_wrong_outcome_is_noticed() {
     assert!(text.contains("add_reg") && text.contains("x3"), "{text}");
 }
 
-const CONTEXT: Context = Context {
-    spsel: true,
-    el: El::El1,
-    fp_trap: false,
-    sp_check: true,
-    align_check: false,
-    fp_mode: false,
-    pan: false,
-    uao: false,
-    mmu: true,
-    step: false,
-};
-
 #[test]
 fn the_longest_unit_of_any_row_can_be_translated() {
     let cache = Cache::new(|_, _| None).expect("the host maps memory for code");
@@ -258,7 +243,7 @@ fn the_longest_unit_of_any_row_can_be_translated() {
         if !cache.has_room() {
             cache.flush();
         }
-        let unit = form_unit(CODE, CONTEXT, 128, |_| word);
-        cache.insert(Key { pa: n << 12, va: CODE, context: CONTEXT }, unit);
+        let unit = form_unit(CODE, KERNEL, 128, &mut Vec::new(), |_| word);
+        cache.insert(Key { pa: n << 12, va: CODE, context: KERNEL }, &unit);
     }
 }

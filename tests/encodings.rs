@@ -9,23 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use emu::a64::asm::disassemble;
 use emu::a64::{decode, rows};
 use emu::ir::block::Term;
-use emu::ir::{Context, Lift};
-use emu::state::El;
-use handset_tests::a64::{BRK, CODE};
-
-/// The kernel's context, in which most instructions are allowed.
-const KERNEL: Context = Context {
-    spsel: true,
-    el: El::El1,
-    fp_trap: false,
-    sp_check: true,
-    align_check: false,
-    fp_mode: false,
-    pan: false,
-    uao: false,
-    mmu: true,
-    step: false,
-};
+use handset_tests::a64::{BRK, CODE, KERNEL, lift};
 
 /// Calls `check` with each value of bits 31:16, on all of the host's cores, and sums up what it returns.
 fn halves(check: impl Fn(u32) -> u64 + Sync) -> u64 {
@@ -66,19 +50,17 @@ fn every_word_is_lifted_and_disassembled() {
     let lifted = halves(|half| {
         let first = u64::from(half) << 16;
         let words = (first.next_multiple_of(stride)..first + 0x1_0000).step_by(stride as usize);
-        words.map(|word| u64::from(lift(word as u32))).sum()
+        words.map(|word| u64::from(read(word as u32))).sum()
     });
     eprintln!("one word in {stride}: {lifted} lifted");
     assert!(lifted > 0);
 }
 
 /// Lifts and disassembles a word; whether it is allocated.
-fn lift(word: u32) -> bool {
+fn read(word: u32) -> bool {
     let text = disassemble(word, CODE);
     let Some(row) = decode(word) else { return false };
-    let mut lift = Lift::new(CODE, KERNEL);
-    let next = lift.instruction(|lift| (row.lift)(lift, word));
-    let block = lift.finish();
+    let (block, next) = lift(row, word, KERNEL);
     assert_eq!(block.len, 1);
     assert_eq!(next, block.term == Term::Jump(CODE + 4) && row.group != "branch", "{row:?}");
     for (n, inst) in block.insts.iter().enumerate() {
@@ -93,7 +75,7 @@ fn lift(word: u32) -> bool {
 fn every_row_is_lifted_and_disassembled() {
     for row in rows() {
         for n in 0..200u32 {
-            lift(n.wrapping_mul(0x9e37_79b9) & !row.pattern.mask | row.pattern.value);
+            read(n.wrapping_mul(0x9e37_79b9) & !row.pattern.mask | row.pattern.value);
         }
     }
 }

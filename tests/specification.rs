@@ -11,9 +11,7 @@ use std::path::PathBuf;
 use aarchmrs_instructions as _;
 use emu::a64::rows;
 use emu::ir::block::Term;
-use emu::ir::{Context, Lift};
-use emu::state::El;
-use handset_tests::a64::{CODE, Random};
+use handset_tests::a64::{KERNEL, Random, lift};
 
 /// Words that have the bits of `mask` as in `value`.
 #[derive(Debug, Clone, Copy)]
@@ -90,25 +88,6 @@ fn encodings() -> Vec<Encoding> {
     encodings
 }
 
-/// Whether a row's word is UNDEFINED for the kernel.
-fn undefined(row: &emu::a64::Row, word: u32) -> bool {
-    let context = Context {
-        spsel: true,
-        el: El::El1,
-        fp_trap: false,
-        sp_check: false,
-        align_check: false,
-        fp_mode: false,
-        pan: false,
-        uao: false,
-        mmu: true,
-        step: false,
-    };
-    let mut lift = Lift::new(CODE, context);
-    lift.instruction(|lift| (row.lift)(lift, word));
-    lift.finish().term == Term::Raised
-}
-
 #[test]
 fn rows_execute_only_words_that_arm_has_allocated() {
     let encodings = encodings();
@@ -119,7 +98,7 @@ fn rows_execute_only_words_that_arm_has_allocated() {
         for rest in words.without_all(encodings.iter().map(|encoding| encoding.tolerant)) {
             let samples = [0, u32::MAX].into_iter().chain(std::iter::repeat_with(|| random.bits() as u32).take(256));
             let mut samples = samples.map(|bits| bits & !rest.mask | rest.value);
-            if let Some(word) = samples.find(|&word| !undefined(row, word)) {
+            if let Some(word) = samples.find(|&word| lift(row, word, KERNEL).0.term != Term::Raised) {
                 wrong.push(format!("{word:08x} {}", row.name));
             }
         }

@@ -13,7 +13,7 @@ use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
 use super::stats::Stats;
 use super::thunks::{self, Thunks};
-use super::x64;
+use super::x64::{self, Place, Workshop};
 use crate::ir::Context;
 use crate::ir::block::Unit;
 
@@ -47,6 +47,7 @@ struct Inner {
     dropped: FxHashMap<Key, Vec<u64>>,
     identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
+    workshop: Workshop,
 }
 
 impl Inner {
@@ -105,6 +106,7 @@ impl Cache {
             dropped: FxHashMap::default(),
             identities: FxHashMap::default(),
             sites: 0,
+            workshop: Workshop::default(),
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -151,25 +153,29 @@ impl Cache {
 
     /// Translates a unit, for which there is room; its host address.
     #[allow(unsafe_code, reason = "fills sites")]
-    pub fn insert(&self, key: Key, unit: Unit) -> u64 {
+    pub fn insert(&self, key: Key, unit: &Unit) -> u64 {
         let start = Instant::now();
         let mut inner = self.lock();
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
-        let base = inner.memory.next();
-        let compiled = x64::compile(&unit, base, self.thunks, inner.sites, self.registers);
-        assert!(compiled.code.len() <= UNIT_BYTES && compiled.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
-        for site in compiled.sites {
+        let Inner { memory, workshop, sites, .. } = &mut *inner;
+        let base = memory.next();
+        let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers };
+        let stale = base + x64::compile(workshop, unit, place) as u64;
+        let code = workshop.a.finish();
+        let bytes = code.len();
+        assert!(bytes <= UNIT_BYTES && workshop.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
+        for site in &workshop.sites {
             // SAFETY: the slot is behind all that code names so far.
-            unsafe { self.sites.set(inner.sites, site) };
-            inner.sites += 1;
+            unsafe { self.sites.set(*sites, *site) };
+            *sites += 1;
         }
-        let entry = inner.memory.push(&compiled.code);
+        let entry = memory.push(code);
         let page = key.pa & !0xfff;
         let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
         let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);
-        let translated = Translated { entry, stale: base + compiled.stale as u64, range: (page + low, page + high) };
+        let translated = Translated { entry, stale, range: (page + low, page + high) };
         // Jumps to former translations of the same code go on to this one.
         for former in inner.dropped.get(&key).into_iter().flatten() {
             inner.memory.patch64(*former, jump_to(*former, entry));
@@ -180,7 +186,7 @@ impl Cache {
         let guest: u64 = unit.blocks.iter().map(|b| u64::from(b.len)).sum();
         Stats::add(&self.stats.units, 1);
         Stats::add(&self.stats.guest_instructions, guest);
-        Stats::add(&self.stats.host_bytes, compiled.code.len() as u64);
+        Stats::add(&self.stats.host_bytes, bytes as u64);
         Stats::add(&self.stats.translate_nanos, start.elapsed().as_nanos() as u64);
         entry
     }

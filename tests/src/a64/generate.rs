@@ -5,13 +5,12 @@
 //! X24–X27 and SP bases; other instructions of a longer case do not write them.
 
 use emu::a64::{Field, Row, decode, rows};
-use emu::ir::Lift;
 use emu::ir::block::Term;
 
 use super::campaign::harmless;
 use super::interpreter::USER;
 use super::tally::{MODES, fpcr};
-use super::{BUFFER, CODE, Case, FPCR_MASK, FPSR_MASK, MAX_WORDS, Model, PAGE, State};
+use super::{BUFFER, CODE, Case, FPCR_MASK, FPSR_MASK, MAX_WORDS, Model, PAGE, State, lift};
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
@@ -392,9 +391,7 @@ impl Generator {
 
 /// Whether an instruction is sure to end in an exception.
 fn raises(row: &Row, word: u32) -> bool {
-    let mut lift = Lift::new(CODE, USER);
-    lift.instruction(|lift| (row.lift)(lift, word));
-    lift.finish().term == Term::Raised
+    lift(row, word, USER).0.term == Term::Raised
 }
 
 /// Lets a compare-and-swap find what it expects, if its address has 16 bytes.
