@@ -17,7 +17,7 @@ mod translate;
 pub use alarm::Alarm;
 pub use run::Engine;
 pub use shared::{CpuInputs, PowerState, Shared, Verdict};
-pub use translate::{form_unit, plain_register};
+pub use translate::{Form, form_unit, plain_register};
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use super::{Core, Vcpu, context};
 use crate::a64;
 use crate::a64::sysreg::{CTR, DCZID};
 use crate::ir::block::{Block, Term, Unit};
-use crate::ir::{Build, Context, Exception, Lift, SysEnc, opt};
+use crate::ir::{Build, Context, Exception, Lift, SysEnc};
 use crate::jit::{Cache, Exit, Key, Plain, Runtime};
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
@@ -136,8 +136,7 @@ impl Core {
                 let page = pa.0 & !0xfff;
                 let mut spare = std::mem::take(&mut self.spare_blocks);
                 let word = |va| self.word(Pa(page | va & 0xfff));
-                let mut unit = form_unit(s.pc, *context, UNIT_INSTRUCTIONS, &mut spare, word);
-                unit.blocks.iter_mut().for_each(opt::run);
+                let mut unit = form_unit(s.pc, *context, Form::default(), &mut spare, word);
                 let host = cache.insert(key, &unit);
                 spare.append(&mut unit.blocks);
                 self.spare_blocks = spare;
@@ -218,19 +217,34 @@ impl Core {
     }
 }
 
-/// Lifts the unit at a virtual address: at most `most` instructions, whose words `word` gives by their address. Its
-/// blocks are made in the memory of `spare` ones.
-pub fn form_unit(va: u64, context: Context, most: usize, spare: &mut Vec<Block>, word: impl Fn(u64) -> u32) -> Unit {
+/// How units are formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Guest instructions at most.
+    pub most: usize,
+    /// Whether what is known already is not computed again; see [`Lift::new`].
+    pub simplify: bool,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self { most: UNIT_INSTRUCTIONS, simplify: true }
+    }
+}
+
+/// Lifts the unit at a virtual address, whose words `word` gives by their address. Its blocks are made in the memory of
+/// `spare` ones.
+pub fn form_unit(va: u64, context: Context, form: Form, spare: &mut Vec<Block>, word: impl Fn(u64) -> u32) -> Unit {
     let mut leaders = Leaders::default();
     leaders.add(va);
     let mut open = [0; UNIT_BLOCKS];
     open[0] = va;
     let mut opened = 1;
     let mut blocks = Vec::with_capacity(UNIT_BLOCKS);
-    let mut budget = most;
+    let mut budget = form.most;
     while opened > 0 && budget > 0 {
         opened -= 1;
-        let mut lift = Lift::new(open[opened], context, spare.pop().unwrap_or_default());
+        let mut lift = Lift::new(open[opened], context, form.simplify, spare.pop().unwrap_or_default());
         loop {
             let word = word(lift.next_pc());
             budget -= 1;

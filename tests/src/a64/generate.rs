@@ -352,7 +352,7 @@ impl Generator {
 
 /// Whether an instruction is sure to end in an exception.
 fn raises(row: &Row, word: u32) -> bool {
-    let mut lift = Lift::new(CODE, USER, Block::default());
+    let mut lift = Lift::new(CODE, USER, true, Block::default());
     lift.instruction(|lift| (row.lift)(lift, word));
     lift.finish().term == Term::Raised
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use devices::bus::Pa;
-use emu::cpu::form_unit;
-use emu::ir::{Exception, opt};
+use emu::cpu::{Form, form_unit};
+use emu::ir::Exception;
 use emu::jit::{Cache, Exit, Frame, Key, Runtime};
 use emu::mmu::walk::Perms;
 use emu::mmu::{Contexts, Leaf, TlbOp};
@@ -109,11 +109,8 @@ impl Translator {
         let (pc, context) = (self.frame.s.pc, run.context(&self.frame.s));
         let key = Key { pa: self.page << 12 | pc & 0xfff, va: pc, context };
         let host = self.cache.find(&key).unwrap_or_else(|| {
-            let mut unit =
-                form_unit(pc, context, self.manner.most, &mut Vec::new(), |va| run.memory.word(va).unwrap_or(0));
-            if self.manner.optimised {
-                unit.blocks.iter_mut().for_each(opt::run);
-            }
+            let form = Form { most: self.manner.most, simplify: self.manner.optimised };
+            let unit = form_unit(pc, context, form, &mut Vec::new(), |va| run.memory.word(va).unwrap_or(0));
             self.cache.insert(key, &unit)
         });
         (host, self.cache.identity(pc, key.pa))
