@@ -17,7 +17,7 @@ mod translate;
 pub use alarm::Alarm;
 pub use run::Engine;
 pub use shared::{CpuInputs, PowerState, Shared, Verdict};
-pub use translate::{form_unit, plain_register};
+pub use translate::{forget_code, form_unit, plain_register};
 
 use std::sync::Arc;
 
@@ -71,7 +71,9 @@ pub struct Core {
     event: bool,
     /// What the last instruction asked the run loop to wait for.
     waiting: Option<Wait>,
-    /// Page of the last fetch: table index, its generation, virtual and physical page.
+    /// Page of the last fetch: table index, its generation, virtual page, and physical page with [`Entry::GLOBAL`].
+    ///
+    /// [`Entry::GLOBAL`]: crate::mmu::Entry::GLOBAL
     fetched: Option<(usize, u64, u64, u64)>,
     /// The instruction just stepped was a load-exclusive or not; none when nothing was stepped.
     stepped: Option<bool>,

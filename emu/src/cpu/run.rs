@@ -48,10 +48,10 @@ impl Vcpu {
             self.core.drop_overwritten_code();
             self.take_interrupts();
             self.core.wait(&self.frame.s);
-            self.core.enter_guest();
             match self.core.wiring.cache.clone() {
                 Some(cache) if !context(&self.frame.s).step && !self.frame.s.pstate.il => self.run_translated(&cache),
-                _ => self.interpret(),
+                _ if self.core.enter_guest() => self.interpret(),
+                _ => {}
             }
             self.core.leave_guest();
         }
@@ -144,7 +144,7 @@ impl Vcpu {
 
 impl Core {
     pub(super) fn attention(&self) -> bool {
-        self.wiring.shared.cpus[self.id].attention.load(Ordering::Relaxed) != 0
+        self.wiring.shared.cpus[self.id].attention.load(Ordering::SeqCst) != 0
     }
 
     /// Serves what others asked for.
@@ -160,11 +160,14 @@ impl Core {
         self.sync_timers(s);
     }
 
-    pub(super) fn enter_guest(&self) {
+    /// Before guest code runs. False if it may not, since somebody asked for something: who did so until now does not wait
+    /// for us.
+    pub(super) fn enter_guest(&self) -> bool {
         self.wiring.shared.cpus[self.id].in_guest.store(true, Ordering::SeqCst);
+        !self.attention()
     }
 
-    pub(super) fn leave_guest(&self) {
+    fn leave_guest(&self) {
         self.wiring.shared.cpus[self.id].in_guest.store(false, Ordering::SeqCst);
     }
 

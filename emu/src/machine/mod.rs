@@ -22,7 +22,7 @@ use devices::gpio::pl061::Pl061;
 use devices::virtio::VirtioDevice;
 
 use crate::a64::sysreg::{CpuModel, ID_MODELS};
-use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict, plain_register};
+use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict, forget_code, plain_register};
 use crate::jit::{self, Cache};
 use poller::Poller;
 
@@ -204,7 +204,7 @@ impl Machine {
     /// When a thread of the machine panicked: a defect of Handset.
     pub fn run(&mut self) -> Verdict {
         let (shared, alarm, poller, clock) = (&self.shared, &self.alarm, &self.poller, &self.clock);
-        let (vcpus, board, boot) = (&mut self.vcpus, &mut self.board, &self.boot);
+        let (vcpus, board, boot, cache) = (&mut self.vcpus, &mut self.board, &self.boot, &self.cache);
         thread::scope(|scope| {
             let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
             let alarms = spawn("alarm").spawn_scoped(scope, || alarm.run(shared, &**clock));
@@ -228,6 +228,9 @@ impl Machine {
                 }
                 shared.reset();
                 board.reset();
+                if let Some(cache) = cache {
+                    forget_code(cache, board.bus.ram());
+                }
             };
             shared.decide(Verdict::Quit);
             alarm.wake();
