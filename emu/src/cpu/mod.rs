@@ -28,7 +28,7 @@ use crate::ir::{Context, Wait};
 use crate::jit::{Cache, Frame};
 use crate::mmu::Contexts;
 use crate::mmu::walk;
-use crate::state::{CpuState, El};
+use crate::state::{CNTFRQ, CpuState, El};
 
 /// What a vCPU is wired to.
 pub struct Wiring {
@@ -135,6 +135,7 @@ fn reset_state() -> CpuState {
     let mut s = CpuState::default();
     s.sys.sctlr = SCTLR_RES1;
     s.sys.os_locked = true;
+    s.sys.cntfrq = CNTFRQ;
     s
 }
 

@@ -235,7 +235,7 @@ impl Core {
 
     /// AT S1E1R and its kin.
     fn address_translate(&mut self, s: &mut CpuState, va: u64, access: Access) {
-        s.sys.par = match walk::walk(&*self.wiring.bus, &s.sys, va, access) {
+        s.sys.par = match walk::walk(&walk::Clean(&*self.wiring.bus), &s.sys, va, access) {
             Ok(leaf) => {
                 let sh = if leaf.device() || leaf.attr == 0x44 { 2 } else { u64::from(leaf.sh) };
                 u64::from(leaf.attr) << 56 | leaf.pa.0 & 0x000f_ffff_ffff_f000 | 1 << 11 | 1 << 9 | sh << 7
