@@ -44,6 +44,10 @@ const USAGE: u8 = 2;
 fn main() {
     let command = cli::parse(std::env::args_os()).unwrap_or_else(|refusal| match refusal {
         Refusal::Print(text) => text.exit(),
+        Refusal::Answer(text) => {
+            print!("{text}");
+            std::process::exit(0)
+        }
         Refusal::Complain(line) => fail(&line, USAGE),
     });
     undo::on_panic();

@@ -65,6 +65,8 @@ pub struct Core {
     id: usize,
     wiring: Wiring,
     model: &'static CpuModel,
+    /// The model lacks what others have: instructions may be UNDEFINED for it.
+    lacking: bool,
     contexts: Contexts,
     monitor: Option<Monitor>,
     /// WFE's event register.
@@ -99,6 +101,7 @@ impl Vcpu {
             id,
             wiring,
             model,
+            lacking: model.lacks_features(),
             contexts: Contexts::default(),
             monitor: None,
             event: false,

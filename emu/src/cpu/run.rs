@@ -111,7 +111,7 @@ impl Vcpu {
         if self.frame.s.pstate.il {
             return Err(Exception::ILLEGAL_STATE);
         }
-        let row = a64::decode(word).ok_or(Exception::UNDEFINED)?;
+        let row = a64::decode(word).filter(|_| self.core.has(word)).ok_or(Exception::UNDEFINED)?;
         self.core.instructions += 1;
         let flow = (row.eval)(&mut Eval::new(&mut self.frame.s, &mut self.core, &context), word)?;
         if context.step {
@@ -143,6 +143,11 @@ impl Vcpu {
 }
 
 impl Core {
+    /// Whether the model has the instruction of a word, if that is one at all.
+    pub(super) fn has(&self, word: u32) -> bool {
+        !self.lacking || a64::decode(word).is_none_or(|row| self.model.has(row.name))
+    }
+
     pub(super) fn attention(&self) -> bool {
         self.wiring.shared.cpus[self.id].attention.load(Ordering::SeqCst) != 0
     }

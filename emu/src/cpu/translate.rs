@@ -161,7 +161,8 @@ impl Core {
             self.wiring.shared.broadcast(self.id, TlbOp::Stores(page));
             self.wiring.shared.synchronize(self.id);
         }
-        let word = |va| self.word(Pa(page | va & 0xfff));
+        // Words of zeros are undefined, too.
+        let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
         let mut unit = form_unit(key.va, key.context, UNIT_INSTRUCTIONS, word);
         unit.blocks.iter_mut().for_each(opt::run);
         cache.finish(ticket, key, unit)
