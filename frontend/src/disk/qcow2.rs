@@ -27,6 +27,17 @@ pub struct Qcow2 {
     write: bool,
 }
 
+/// A phone that ends is no reason to lose what its guest has written, though it may not have asked for it to be kept.
+impl Drop for Qcow2 {
+    fn drop(&mut self) {
+        if self.write
+            && let Err(why) = self.image.flush()
+        {
+            tracing::error!("a disk's last changes are lost: {why}");
+        }
+    }
+}
+
 /// What a header says of the backing file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Header {
