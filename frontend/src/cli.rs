@@ -66,11 +66,17 @@ pub struct Run {
     /// A device tree to use instead of the generated one
     #[arg(long, value_name = "F")]
     pub dtb: Option<PathBuf>,
-    /// A disk (repeatable; Linux calls the last one vda)
-    #[arg(long = "drive", value_name = "file=F,format=raw|qcow2[,readonly][,snapshot]")]
+    /// A disk (repeatable; Linux calls the last one vda). snapshot forgets what was written; backing lets a qcow2 image name
+    /// others
+    #[arg(long = "drive", value_name = "file=F,format=raw|qcow2[,readonly][,snapshot][,backing=on][,serial=S]")]
     pub drives: Vec<DriveSpec>,
-    /// The network: user-mode NAT with port forwards, or none
-    #[arg(long, value_name = "user[,hostfwd=tcp:127.0.0.1:P-:P]|none", default_value = "user")]
+    /// The network: user-mode NAT, which may have port forwards (repeatable: the host's port, then the guest's), lead nowhere
+    /// else (restrict), or ask another DNS server than the host does; or none
+    #[arg(
+        long,
+        value_name = "user[,hostfwd=tcp|udp:127.0.0.1:P-:P][,restrict][,resolver=ADDRESS]|none",
+        default_value = "user"
+    )]
     pub net: NetSpec,
     /// CPUs, 1 to 8
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = cpus)]
@@ -96,7 +102,7 @@ pub struct Run {
     /// Write what the screen shows after so many seconds as a PNG (repeatable)
     #[arg(long = "screenshot-at", value_name = "SECONDS=F.png")]
     pub screenshots: Vec<Screenshot>,
-    /// What executes the guest's instructions
+    /// What executes the guest's instructions: jit translates them; interp interprets them, slowly
     #[arg(long, value_name = "ENGINE", default_value = ENGINES[0].0, value_parser = engine)]
     pub accel: Engine,
     /// Print counters at the end
@@ -342,6 +348,7 @@ mod tests {
             ("--display 720", "--display 720: not a size; write WIDTHxHEIGHT, 16 to 16384 pixels each"),
             ("--serial tcp:1", "--serial tcp:1: stdio, file:F, unix:F, pty and none are known"),
             ("--drive file=a", "--drive file=a: format=raw or format=qcow2 is missing; it is not guessed"),
+            ("--drive a.img", "--drive a.img: write file=a.img,format=raw or file=a.img,format=qcow2"),
             ("--net tap", "--net tap: only \"user\" and \"none\" are known"),
             ("--screenshot-at soon=a.png", "--screenshot-at soon=a.png: write SECONDS=FILE.png"),
             ("--accel kvm", "--accel kvm: there is no such engine; there are: "),

@@ -51,7 +51,7 @@ pub enum Why {
     #[error("may not be written (permission denied); add readonly or snapshot")]
     Unwritable,
     /// Locked.
-    #[error("is in use by another phone; add readonly or snapshot to all of them to share it")]
+    #[error("is in use by another phone or another --drive; add readonly or snapshot to all of them to share it")]
     InUse,
     /// Of length zero.
     #[error("is empty")]

