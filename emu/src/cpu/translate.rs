@@ -2,8 +2,9 @@
 
 use std::mem::offset_of;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
-use devices::bus::{Pa, Size, Target};
+use devices::bus::{GuestRam, Pa, Size, Target};
 
 use super::{Core, Vcpu, context};
 use crate::a64;
@@ -11,6 +12,7 @@ use crate::a64::sysreg::{CTR, DCZID};
 use crate::ir::block::{Block, Term, Unit};
 use crate::ir::{Build, Context, Exception, Lift, SysEnc};
 use crate::jit::{Cache, Exit, Key, Plain, Runtime};
+use crate::mmu::TlbOp;
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
 use crate::state::{CpuState, El, SysRegs};
@@ -36,7 +38,11 @@ impl Vcpu {
         if !cache.has_room() {
             self.core.flush_code(cache);
         }
+        // Whoever waits for vCPUs in guest code does not wait for one that has to wait here.
         let _world = cache.enter_world();
+        if !self.core.enter_guest() {
+            return;
+        }
         if self.epoch != cache.epoch() {
             self.epoch = cache.epoch();
             self.core.contexts.forget_code();
@@ -112,7 +118,8 @@ pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
 }
 
 impl Core {
-    /// Host address of the unit at the PC and the identity of its page; none when the cache is full.
+    /// Host address of the unit at the PC and the identity of its page; none when the cache is full, or the code changes
+    /// under our hands.
     fn unit(
         &mut self,
         s: &CpuState,
@@ -120,7 +127,7 @@ impl Core {
         table: usize,
         cache: &Cache,
     ) -> Result<Option<(u64, u32)>, Exception> {
-        let pa = self.fetch_address(s)?;
+        let (pa, global) = self.fetch_page(s)?;
         if self.wiring.bus.target(pa) == Target::Nothing {
             return Err(Exception::instruction_abort(s.pc, Fault::EXTERNAL.status));
         }
@@ -128,26 +135,40 @@ impl Core {
         let host = match cache.find(&key) {
             Some(host) => host,
             None if !cache.has_room() => return Ok(None),
-            None => {
-                let ram = self.wiring.bus.ram();
-                if let Some(offset) = ram.offset(pa, 4) {
-                    ram.code_pages().set_code(offset, true);
-                }
-                let page = pa.0 & !0xfff;
-                let mut spare = std::mem::take(&mut self.spare_blocks);
-                let word = |va| self.word(Pa(page | va & 0xfff));
-                let mut unit = form_unit(s.pc, *context, Form::default(), &mut spare, word);
-                let host = cache.insert(key, &unit);
-                spare.append(&mut unit.blocks);
-                self.spare_blocks = spare;
-                host
-            }
+            None => match self.make_unit(pa, key, cache) {
+                Some(host) => host,
+                None => return Ok(None),
+            },
         };
         let identity = cache.identity(s.pc, pa.0);
         let tables = self.contexts.tables(table);
-        tables.set_code(s.pc, identity);
+        tables.set_code(s.pc, identity, global);
         tables.add_jump(s.pc, host);
         Ok(Some((host, identity)))
+    }
+
+    /// Translates the unit at a physical address; none when its code changes meanwhile.
+    fn make_unit(&mut self, pa: Pa, key: Key, cache: &Cache) -> Option<u64> {
+        let bus = Arc::clone(&self.wiring.bus);
+        let page = pa.0 & !0xfff;
+        let mut writers = false;
+        let ticket = cache.begin(pa.0, || {
+            writers = bus.ram().offset(pa, 4).is_some_and(|offset| bus.ram().code_pages().mark(offset));
+        });
+        if writers {
+            // Before its words are read, nobody can store into the page unnoticed any more.
+            self.contexts.invalidate(TlbOp::Stores(page));
+            self.wiring.shared.broadcast(self.id, TlbOp::Stores(page));
+            self.wiring.shared.synchronize(self.id);
+        }
+        // Words of zeros are undefined, too.
+        let mut spare = std::mem::take(&mut self.spare_blocks);
+        let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
+        let mut unit = form_unit(key.va, key.context, Form::default(), &mut spare, word);
+        let host = cache.finish(ticket, key, &unit);
+        spare.append(&mut unit.blocks);
+        self.spare_blocks = spare;
+        host
     }
 
     /// Reads an instruction of the page of `pa`; what cannot be read is a word of zeros, which is undefined.
@@ -162,20 +183,16 @@ impl Core {
     /// Drops all translated code, once every vCPU is out of it.
     fn flush_code(&mut self, cache: &Cache) {
         let shared = &self.wiring.shared;
-        self.leave_guest();
         (0..shared.count()).filter(|&cpu| cpu != self.id).for_each(|cpu| shared.kick(cpu));
-        let ram = self.wiring.bus.ram();
-        for page in cache.flush() {
-            if let Some(offset) = ram.offset(Pa(page), 1) {
-                ram.code_pages().set_code(offset, false);
-            }
-        }
-        self.enter_guest();
+        forget_code(cache, self.wiring.bus.ram());
     }
 
-    /// RAM with translated code at `pa` was written.
-    pub(super) fn code_written(&mut self, pa: Pa) {
-        self.drop_code(pa.0 & !63, 64);
+    /// RAM at `pa` was stored into on the slow path: translated code there is stale.
+    pub(super) fn stored(&mut self, pa: Pa) {
+        let ram = self.wiring.bus.ram();
+        if ram.offset(pa, 1).is_some_and(|offset| ram.code_pages().notice_store(offset)) {
+            self.drop_code(pa.0 & !63, 64);
+        }
     }
 
     /// Drops what devices have overwritten.
@@ -192,10 +209,7 @@ impl Core {
     fn drop_code(&self, start: u64, len: u64) {
         let Some(cache) = &self.wiring.cache else { return };
         let ram = self.wiring.bus.ram();
-        let any = cache.invalidate(start, start + len);
-        if let Some(offset) = ram.offset(Pa(start), 1).filter(|_| !any) {
-            ram.code_pages().set_code(offset, false);
-        }
+        cache.invalidate(start, start + len, || unmark(ram, start));
     }
 
     /// IC IVAU: translated code in the line of a virtual address is dropped. An address that does not translate holds none.
@@ -203,6 +217,8 @@ impl Core {
         let access = Access { write: false, fetch: false, el: s.pstate.el, pan: false };
         if let Ok(leaf) = walk::walk(&*self.wiring.bus, &s.sys, va, access) {
             let ram = self.wiring.bus.ram();
+            // The guest's stores come before the look at the mark.
+            fence(Ordering::SeqCst);
             if ram.offset(leaf.pa, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
                 self.drop_code(leaf.pa.0 & !63, 64);
             }
@@ -212,8 +228,20 @@ impl Core {
     /// IC IALLU.
     pub(super) fn invalidate_all_code(&mut self) {
         if let Some(cache) = &self.wiring.cache {
-            cache.invalidate_all();
+            cache.invalidate_all(|page| unmark(self.wiring.bus.ram(), page));
         }
+    }
+}
+
+/// Drops all translated code, of which none runs or will before everybody has seen the cache's new epoch.
+pub fn forget_code(cache: &Cache, ram: &GuestRam) {
+    cache.flush().into_iter().for_each(|page| unmark(ram, page));
+}
+
+/// The page of a physical address holds no translated code.
+fn unmark(ram: &GuestRam, pa: u64) {
+    if let Some(offset) = ram.offset(Pa(pa), 1) {
+        ram.code_pages().unmark(offset);
     }
 }
 

@@ -48,7 +48,14 @@ struct Inner {
     identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
     workshop: Workshop,
+    /// Pages of which a unit is being made, each by its ticket.
+    under_way: Vec<(u64, Ticket)>,
+    tickets: u64,
 }
+
+/// Leave to make a unit, until the code of its page changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u64);
 
 impl Inner {
     /// Drops a unit: who enters it from now on is sent back to the run loop, until the code is translated again.
@@ -107,6 +114,8 @@ impl Cache {
             identities: FxHashMap::default(),
             sites: 0,
             workshop: Workshop::default(),
+            under_way: Vec::new(),
+            tickets: 0,
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -151,11 +160,33 @@ impl Cache {
         inner.memory.room() >= UNIT_BYTES && inner.sites + UNIT_SITES <= self.sites.capacity()
     }
 
-    /// Translates a unit, for which there is room; its host address.
-    #[allow(unsafe_code, reason = "fills sites")]
-    pub fn insert(&self, key: Key, unit: &Unit) -> u64 {
-        let start = Instant::now();
+    /// To be called before the code of a unit at a physical address is read. `mark` says that its page holds code; like
+    /// the `unmark` of [`Cache::invalidate`] it is called while nobody else can be.
+    pub fn begin(&self, pa: u64, mark: impl FnOnce()) -> Ticket {
         let mut inner = self.lock();
+        inner.tickets += 1;
+        let ticket = Ticket(inner.tickets);
+        inner.under_way.push((pa & !0xfff, ticket));
+        mark();
+        ticket
+    }
+
+    /// As [`Cache::insert`], unless code of the page has changed since the ticket was drawn.
+    pub fn finish(&self, ticket: Ticket, key: Key, unit: &Unit) -> Option<u64> {
+        let mut inner = self.lock();
+        let at = inner.under_way.iter().position(|&(_, other)| other == ticket)?;
+        inner.under_way.swap_remove(at);
+        Some(self.place(inner, key, unit))
+    }
+
+    /// Translates a unit, for which there is room; its host address.
+    pub fn insert(&self, key: Key, unit: &Unit) -> u64 {
+        self.place(self.lock(), key, unit)
+    }
+
+    #[allow(unsafe_code, reason = "fills sites")]
+    fn place(&self, mut inner: MutexGuard<'_, Inner>, key: Key, unit: &Unit) -> u64 {
+        let start = Instant::now();
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
@@ -205,11 +236,13 @@ impl Cache {
         }
     }
 
-    /// Drops the units whose code lies in physical addresses `start..end` of one page; whether the page still has any.
-    pub fn invalidate(&self, start: u64, end: u64) -> bool {
+    /// Drops the units whose code lies in physical addresses `start..end` of one page. `unmark` says that the page holds
+    /// no code, if it has no more units.
+    pub fn invalidate(&self, start: u64, end: u64, unmark: impl FnOnce()) {
         let mut inner = self.lock();
         let page = start & !0xfff;
-        let Some(keys) = inner.pages.remove(&page) else { return false };
+        inner.under_way.retain(|&(other, _)| other != page);
+        let keys = inner.pages.remove(&page).unwrap_or_default();
         let mut kept = Vec::new();
         for key in keys {
             let (low, high) = inner.units.get(&key).map_or((0, 0), |unit| unit.range);
@@ -219,17 +252,18 @@ impl Cache {
                 kept.push(key);
             }
         }
-        let any = !kept.is_empty();
-        if any {
+        if kept.is_empty() {
+            unmark();
+        } else {
             inner.pages.insert(page, kept);
         }
-        any
     }
 
-    /// Drops every unit, but keeps their memory, since they may be running.
-    pub fn invalidate_all(&self) {
+    /// Drops every unit, but keeps their memory, since they may be running. `unmark` is told each page.
+    pub fn invalidate_all(&self, unmark: impl FnMut(u64)) {
         let mut inner = self.lock();
-        inner.pages.clear();
+        inner.under_way.clear();
+        inner.pages.drain().map(|(page, _)| page).for_each(unmark);
         let keys: Vec<Key> = inner.units.keys().copied().collect();
         keys.into_iter().for_each(|key| inner.drop_unit(key));
     }

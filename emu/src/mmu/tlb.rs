@@ -86,6 +86,8 @@ pub struct Tables {
     asid: Option<u16>,
     /// Slots that may hold entries of one ASID only, a bit each.
     private: [u64; ENTRIES / 64],
+    /// Slots of code pages that hold for one ASID only.
+    private_code: Vec<usize>,
     /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages, up to that size.
     large: u64,
     /// First and last address of pages beyond 2 MiB that have pieces here.
@@ -118,6 +120,7 @@ impl Tables {
             memory,
             asid: None,
             private: [0; ENTRIES / 64],
+            private_code: Vec::new(),
             large: 0,
             huge: Vec::new(),
             flavour: 0,
@@ -138,10 +141,13 @@ impl Tables {
         &raw mut *self.memory
     }
 
-    /// The code page at `va` has this identity.
-    pub fn set_code(&mut self, va: u64, id: u32) {
+    /// The code page at `va` has this identity; `global` if for every ASID.
+    pub fn set_code(&mut self, va: u64, id: u32, global: bool) {
+        if !global && !self.private_code.contains(&slot(va)) {
+            self.private_code.push(slot(va));
+        }
         if self.memory.code[slot(va)] != id {
-            self.forget_jumps(va);
+            self.forget_jumps(slot(va));
             self.memory.code[slot(va)] = id;
             self.used = true;
         }
@@ -170,14 +176,15 @@ impl Tables {
     pub fn forget_code(&mut self) {
         self.memory.code.fill(0);
         self.memory.jumps.fill(Jump::NONE);
+        self.private_code.clear();
     }
 
-    /// Forgets the code page in an address's slot, with every jump into it or another page of the same slot.
-    fn forget_jumps(&mut self, va: u64) {
-        if std::mem::take(&mut self.memory.code[slot(va)]) != 0 {
-            let first = jump_slot(va & !0xfff);
+    /// Forgets the code page in a slot, with every jump into it or another page of the same slot.
+    fn forget_jumps(&mut self, at: usize) {
+        if std::mem::take(&mut self.memory.code[at]) != 0 {
+            let first = jump_slot((at as u64) << 12);
             for jump in &mut self.memory.jumps[first..first + 1024] {
-                if slot(jump.va) == slot(va) {
+                if slot(jump.va) == at {
                     *jump = Jump::NONE;
                 }
             }
@@ -199,9 +206,12 @@ impl Tables {
         self.huge.clear();
     }
 
-    /// Drops what holds for one ASID only, but for code: EL1 is taken to run code of global pages alone.
+    /// Drops what holds for one ASID only.
     fn flush_private(&mut self) {
         self.generation += 1;
+        for slot in std::mem::take(&mut self.private_code) {
+            self.forget_jumps(slot);
+        }
         for (word, bits) in self.private.iter_mut().enumerate() {
             let mut bits = std::mem::take(bits);
             while bits != 0 {
@@ -262,6 +272,17 @@ impl Tables {
         }
     }
 
+    /// Stores into a physical page take the slow path from now on.
+    fn protect(&mut self, page: u64) {
+        if self.used {
+            for (slot, entry) in self.memory.entries.iter_mut().enumerate() {
+                if entry.page & !0xfff == page {
+                    entry.write = Entry::invalid(slot).write;
+                }
+            }
+        }
+    }
+
     /// Drops the page of an address, with every piece of the larger page that it may be part of.
     fn invalidate(&mut self, va: u64) {
         self.generation += 1;
@@ -271,8 +292,8 @@ impl Tables {
             self.flush();
             return;
         }
-        self.forget_jumps(va);
         let slot = slot(va);
+        self.forget_jumps(slot);
         self.memory.entries[slot] = Entry::invalid(slot);
     }
 }
@@ -288,6 +309,8 @@ pub enum TlbOp {
     Page(u64, u16),
     /// One page, whatever its ASID.
     PageAll(u64),
+    /// Leave to store into one physical page.
+    Stores(u64),
 }
 
 /// Count of EL0 contexts.
@@ -359,6 +382,7 @@ impl Contexts {
                 TlbOp::Asid(asid) if t.asid == Some(asid) => t.flush(),
                 TlbOp::Page(va, asid) if el1 || t.asid == Some(asid) => t.invalidate(va),
                 TlbOp::PageAll(va) => t.invalidate(va),
+                TlbOp::Stores(page) => t.protect(page),
                 _ => {}
             }
         }
@@ -428,6 +452,38 @@ mod tests {
         c.set_asid(2);
         assert!(!hits(c.tables(el1), 0x5000));
         assert!(hits(c.tables(el1), 0xffff_0000_0000_6000));
+    }
+
+    #[test]
+    fn el1_forgets_private_code_when_the_asid_changes_and_keeps_global_code() {
+        let mut c = Contexts::default();
+        c.set_asid(1);
+        let el1 = c.index(false, false);
+        for (va, global) in [(0x5000, false), (0xffff_0000_0000_6000, true)] {
+            c.tables(el1).set_code(va, 7, global);
+            c.tables(el1).add_jump(va, 0x1234);
+        }
+        c.set_asid(2);
+        assert_eq!(c.tables(el1).jump(0x5000), None);
+        assert_eq!(c.tables(el1).jump(0xffff_0000_0000_6000), Some((0x1234, 7)));
+        // The slot's next page is global.
+        c.tables(el1).set_code(0x100_5000, 8, true);
+        c.tables(el1).add_jump(0x100_5000, 0x5678);
+        c.set_asid(1);
+        assert_eq!(c.tables(el1).jump(0x100_5000), Some((0x5678, 8)));
+    }
+
+    #[test]
+    fn a_page_that_may_not_be_stored_into_any_more_may_still_be_read() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        for (va, pa) in [(0x5000, 0x4000_0000), (0x8000_6000, 0x4000_0000), (0x7000, 0x4000_1000)] {
+            c.tables(el1).insert(va, &leaf(pa, true, 12), Some(0), true, true);
+        }
+        c.invalidate(TlbOp::Stores(0x4000_0000));
+        let writable = |c: &mut Contexts, va: u64| (c.tables(el1).entry(va).write ^ va) < 4096;
+        assert!(!writable(&mut c, 0x5000) && !writable(&mut c, 0x8000_6000) && writable(&mut c, 0x7000));
+        assert!(hits(c.tables(el1), 0x5000) && hits(c.tables(el1), 0x8000_6000));
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Translator {
             let host = run.memory.host.as_mut().expect("it was put there");
             let table = host.contexts.index(true, false);
             let tables = host.contexts.tables(table);
-            tables.set_code(pc, identity);
+            tables.set_code(pc, identity, true);
             tables.add_jump(pc, code);
             self.frame.tables = tables.memory() as usize;
             self.frame.el0_tables = self.frame.tables;
