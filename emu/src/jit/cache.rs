@@ -11,11 +11,11 @@ use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
 use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
-use super::stats::Stats;
+use super::stats::{Calls, Stats};
 use super::thunks::{self, Thunks};
 use super::x64;
-use crate::ir::Context;
 use crate::ir::block::Unit;
+use crate::ir::{Context, SysEnc};
 
 /// What a unit is translated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -238,6 +238,7 @@ impl Cache {
         inner.pages.clear();
         inner.identities.clear();
         inner.dropped.clear();
+        self.stats.keep(|calls| self.count_calls(&inner, calls));
         inner.sites = 0;
         let keep = inner.thunks_len;
         inner.memory.truncate(keep);
@@ -253,7 +254,27 @@ impl Cache {
     #[allow(unsafe_code, reason = "passes the promise on")]
     pub(super) unsafe fn site(&self, index: u32) -> &Site {
         // SAFETY: as promised.
-        unsafe { self.sites.get(index as usize) }
+        unsafe { self.sites.enter(index as usize) }
+    }
+
+    /// What was counted, as text; `register` names system registers.
+    #[must_use]
+    pub fn report(&self, register: impl Fn(SysEnc) -> String) -> String {
+        let mut calls = self.stats.calls();
+        self.count_calls(&self.lock(), &mut calls);
+        self.stats.report(&calls, register)
+    }
+
+    /// Adds the calls of every site.
+    #[allow(unsafe_code, reason = "reads sites")]
+    fn count_calls(&self, inner: &Inner, calls: &mut Calls) {
+        for index in 0..inner.sites {
+            // SAFETY: so many have been filled.
+            let (task, n) = unsafe { self.sites.calls(index) };
+            if n != 0 {
+                *calls.entry(task).or_default() += n;
+            }
+        }
     }
 
     /// Runs translated code at `host` until it returns. The frame's tables, attention and state are set.

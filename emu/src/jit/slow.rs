@@ -4,7 +4,6 @@
 use super::cache::Cache;
 use super::frame::Frame;
 use super::site::{FIRST_V, Loc, Site, Task};
-use super::stats::Stats;
 use crate::ir::block::Call;
 use crate::ir::op::Kind;
 use crate::ir::{Context, Env, Exception, Mem, SysEnc};
@@ -74,6 +73,24 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
     }
 }
 
+/// What a task is counted as.
+pub(super) fn name(task: Task, register: impl Fn(SysEnc) -> String) -> String {
+    match task {
+        Task::Load { .. } => "load".into(),
+        Task::Store { .. } => "store".into(),
+        Task::SpAlignment => "check of the stack pointer".into(),
+        Task::Eval(op, _) => format!("operation {}", op.row().name),
+        Task::Call(Call::SysRead(enc)) => format!("read {}", register(enc)),
+        Task::Call(Call::SysWrite(enc)) => format!("write {}", register(enc)),
+        Task::Call(Call::SysOp(enc)) => format!("instruction {:?}", enc.parts()),
+        Task::Call(Call::Raise(exception)) => format!("raise class {:#x}", exception.ec),
+        Task::Call(call) => {
+            let text = format!("{call:?}");
+            text.split(['(', ' ']).next().unwrap_or(&text).into()
+        }
+    }
+}
+
 fn get(frame: &Frame, loc: Loc) -> u128 {
     match loc {
         Loc::None => 0,
@@ -99,7 +116,6 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
     let address = frame.saved[usize::from(super::thunks::reg::RAX)];
     match site.task {
         Task::Load { mem, count } => {
-            Stats::add(&runtime.cache().stats.slow_accesses, 1);
             let mut values = [0; 2];
             for i in 0..count {
                 values[usize::from(i)] = runtime.load(&mut frame.s, element(address, mem, i), mem)?;
@@ -107,7 +123,6 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
             Ok(values)
         }
         Task::Store { mem, count } => {
-            Stats::add(&runtime.cache().stats.slow_accesses, 1);
             for i in 0..count {
                 let value = arg(frame, usize::from(i));
                 runtime.store(&mut frame.s, element(address, mem, i), value, mem)?;
@@ -123,7 +138,6 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
             Ok([if row.result == Kind::I { value & u128::from(u64::MAX) } else { value }, 0])
         }
         Task::Call(call) => {
-            Stats::add(&runtime.cache().stats.calls, 1);
             let args: [u128; 6] = std::array::from_fn(|n| arg(frame, n));
             self::call(&mut frame.s, runtime, call, args)
         }
