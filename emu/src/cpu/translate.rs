@@ -2,21 +2,24 @@
 
 use std::mem::offset_of;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use devices::bus::{Pa, Size, Target};
 
-use super::{Core, Vcpu, context};
+use super::{Core, Vcpu, context, exception};
 use crate::a64;
 use crate::a64::sysreg::{CTR, DCZID};
 use crate::ir::block::{Term, Unit};
 use crate::ir::{Build, Context, Exception, Lift, SysEnc, opt};
-use crate::jit::{Cache, Exit, Key, Plain, Runtime};
+use crate::jit::{Cache, Exit, Frame, Key, Plain, Runtime};
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
 use crate::state::{CpuState, El, SysRegs};
 
 /// Guest instructions in a unit at most.
 const UNIT_INSTRUCTIONS: usize = 128;
+/// Faults of fetches in a row before the run loop looks at requests.
+const MOST_FAULTS: u32 = 4;
 /// Blocks in a unit at most.
 const UNIT_BLOCKS: usize = 24;
 
@@ -27,6 +30,34 @@ impl Runtime for Core {
 
     fn take(&mut self, s: &mut CpuState, exception: Exception) {
         Self::take(self, s, exception);
+    }
+
+    fn arrive(&mut self, frame: &mut Frame) -> Option<u64> {
+        let cpu = &self.wiring.shared.cpus[self.id];
+        let s = &mut frame.s;
+        s.pc = walk::strip_tag(&s.sys, s.pc);
+        let busy = self.waiting.is_some()
+            || cpu.attention.load(Ordering::Relaxed) != 0
+            || self.wiring.bus.ram().code_pages().any_written();
+        let interrupt = exception::unmasked(cpu.lines.load(Ordering::Relaxed), s).is_some();
+        if busy || interrupt || s.pstate.il {
+            return None;
+        }
+        for _ in 0..MOST_FAULTS {
+            let context = context(&frame.s);
+            if context.step {
+                return None;
+            }
+            let table = self.choose_tables(frame, &context);
+            if let Some((host, _)) = self.contexts.find_code(table, frame.s.pc) {
+                return Some(host);
+            }
+            match self.find_unit(&frame.s, &context, table) {
+                Ok((host, ..)) => return host,
+                Err(exception) => Self::take(self, &mut frame.s, exception),
+            }
+        }
+        None
     }
 }
 
@@ -41,18 +72,14 @@ impl Vcpu {
             self.epoch = cache.epoch();
             self.core.contexts.forget_code();
         }
-        let context = context(&self.frame.s);
-        let table = self.core.contexts.index(context.el == El::El0, context.pan);
-        let el0_table = self.core.contexts.index(true, false);
         self.frame.attention = (&raw const self.core.wiring.shared.cpus[self.core.id].attention) as usize;
         self.frame.lines = (&raw const self.core.wiring.shared.cpus[self.core.id].lines) as usize;
-        self.core.contexts.tables(table).set_flavour(context.bits());
-        self.frame.tables = self.core.contexts.tables(table).memory() as usize;
-        self.frame.el0_tables = self.core.contexts.tables(el0_table).memory() as usize;
         let mut link = None;
         let mut stale = false;
         loop {
-            let known = self.core.contexts.tables(table).jump(self.frame.s.pc).filter(|_| !stale);
+            let context = context(&self.frame.s);
+            let table = self.core.choose_tables(&mut self.frame, &context);
+            let known = self.core.contexts.find_code(table, self.frame.s.pc).filter(|_| !stale);
             let (host, identity) = match known {
                 Some(known) => known,
                 None => match self.core.unit(&self.frame.s, &context, table, cache) {
@@ -67,8 +94,7 @@ impl Vcpu {
             let exit = cache.enter(&mut self.frame, &mut self.core, host);
             stale = exit == Exit::Stale;
             match exit {
-                Exit::Stale => {}
-                Exit::Indirect => self.frame.s.pc = walk::strip_tag(&self.frame.s.sys, self.frame.s.pc),
+                Exit::Stale | Exit::Indirect => {}
                 Exit::Link => link = Some(self.frame.link),
                 Exit::Sync => return,
             }
@@ -112,6 +138,36 @@ pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
 }
 
 impl Core {
+    /// Has translated code use the tables of a context; their index.
+    fn choose_tables(&mut self, frame: &mut Frame, context: &Context) -> usize {
+        let table = self.contexts.index(context.el == El::El0, context.pan);
+        let el0_table = self.contexts.index(true, false);
+        frame.el0_tables = self.contexts.tables(el0_table).memory() as usize;
+        let tables = self.contexts.tables(table);
+        tables.set_flavour(context.bits());
+        frame.tables = tables.memory() as usize;
+        table
+    }
+
+    /// Host address of the unit at the PC, if it is translated; its key, and the identity of its page.
+    fn find_unit(
+        &mut self,
+        s: &CpuState,
+        context: &Context,
+        table: usize,
+    ) -> Result<(Option<u64>, Key, u32), Exception> {
+        let pa = self.fetch_address(s)?;
+        if self.wiring.bus.target(pa) == Target::Nothing {
+            return Err(Exception::instruction_abort(s.pc, Fault::EXTERNAL.status));
+        }
+        let key = Key { pa: pa.0, va: s.pc, context: *context };
+        let (host, identity) = Runtime::cache(self).find(&key);
+        if let Some(host) = host {
+            self.contexts.add_code(table, s.pc, identity, host);
+        }
+        Ok((host, key, identity))
+    }
+
     /// Host address of the unit at the PC and the identity of its page; none when the cache is full.
     fn unit(
         &mut self,
@@ -120,30 +176,23 @@ impl Core {
         table: usize,
         cache: &Cache,
     ) -> Result<Option<(u64, u32)>, Exception> {
-        let pa = self.fetch_address(s)?;
-        if self.wiring.bus.target(pa) == Target::Nothing {
-            return Err(Exception::instruction_abort(s.pc, Fault::EXTERNAL.status));
+        let (host, key, identity) = self.find_unit(s, context, table)?;
+        if let Some(host) = host {
+            return Ok(Some((host, identity)));
         }
-        let key = Key { pa: pa.0, va: s.pc, context: *context };
-        let host = match cache.find(&key) {
-            Some(host) => host,
-            None if !cache.has_room() => return Ok(None),
-            None => {
-                let ram = self.wiring.bus.ram();
-                if let Some(offset) = ram.offset(pa, 4) {
-                    ram.code_pages().set_code(offset, true);
-                }
-                let page = pa.0 & !0xfff;
-                let word = |va| self.word(Pa(page | va & 0xfff));
-                let mut unit = form_unit(s.pc, *context, UNIT_INSTRUCTIONS, word);
-                unit.blocks.iter_mut().for_each(opt::run);
-                cache.insert(key, unit)
-            }
-        };
-        let identity = cache.identity(s.pc, pa.0);
-        let tables = self.contexts.tables(table);
-        tables.set_code(s.pc, identity);
-        tables.add_jump(s.pc, host);
+        if !cache.has_room() {
+            return Ok(None);
+        }
+        let ram = self.wiring.bus.ram();
+        let page = key.pa & !0xfff;
+        if let Some(offset) = ram.offset(Pa(key.pa), 4) {
+            ram.code_pages().set_code(offset, true);
+        }
+        let word = |va| self.word(Pa(page | va & 0xfff));
+        let mut unit = form_unit(s.pc, *context, UNIT_INSTRUCTIONS, word);
+        unit.blocks.iter_mut().for_each(opt::run);
+        let host = cache.insert(key, unit);
+        self.contexts.add_code(table, s.pc, identity, host);
         Ok(Some((host, identity)))
     }
 

@@ -131,16 +131,12 @@ impl Cache {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Host address of a unit, if it is translated.
-    pub fn find(&self, key: &Key) -> Option<u64> {
-        self.lock().units.get(key).map(|unit| unit.entry)
-    }
-
-    /// The identity of a code page that is mapped at a virtual page.
-    pub fn identity(&self, va: u64, pa: u64) -> u32 {
+    /// Host address of a unit, if it is translated, and the identity of its page.
+    pub fn find(&self, key: &Key) -> (Option<u64>, u32) {
         let mut inner = self.lock();
         let next = inner.identities.len() as u32 + 1;
-        *inner.identities.entry((va >> 12, pa >> 12)).or_insert(next)
+        let identity = *inner.identities.entry((key.va >> 12, key.pa >> 12)).or_insert(next);
+        (inner.units.get(key).map(|unit| unit.entry), identity)
     }
 
     /// Whether a unit fits; if not, [`Cache::flush`] makes room.
@@ -282,6 +278,7 @@ impl Cache {
     pub fn enter<R: Runtime>(&self, frame: &mut Frame, runtime: &mut R, host: u64) -> Exit {
         frame.runtime = std::ptr::from_mut(runtime) as usize;
         frame.slow = slow::entry::<R>();
+        frame.arrive = slow::arrival::<R>();
         // SAFETY: the thunk is code with this signature; `host` is the entry of a unit of this cache, which stays while
         // the caller is in the world; the code touches only the frame, the tables and guest RAM that the tables name.
         let code = unsafe {

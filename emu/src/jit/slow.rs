@@ -30,6 +30,12 @@ pub type Registers = fn(SysEnc, &Context) -> Option<Plain>;
 pub trait Runtime: Env {
     /// The cache that the code is in.
     fn cache(&self) -> &Cache;
+    /// Finds where to go on at the state's PC, after an instruction that may have changed the context or an indirect jump
+    /// that found no entry: the host address, with the frame's tables set; none when the run loop has something to do.
+    fn arrive(&mut self, frame: &mut Frame) -> Option<u64> {
+        let _ = frame;
+        None
+    }
     /// Takes an exception of the instruction at the state's PC.
     fn take(&mut self, s: &mut CpuState, exception: Exception);
 }
@@ -39,6 +45,23 @@ pub trait Runtime: Env {
 pub fn entry<R: Runtime>() -> usize {
     let f: unsafe extern "sysv64" fn(*mut Frame, u32) -> u32 = slow::<R>;
     f as usize
+}
+
+/// The function to put into [`Frame::arrive`].
+#[must_use]
+pub fn arrival<R: Runtime>() -> usize {
+    let f: unsafe extern "sysv64" fn(*mut Frame, u32) -> u64 = arrive::<R>;
+    f as usize
+}
+
+/// The host address to go on at; or, when that is the run loop's business, `exit`.
+///
+/// # Safety
+/// Called by the thunk only: `frame` is the vCPU's frame, and its `runtime` is an `R` that nobody else uses now.
+unsafe extern "sysv64" fn arrive<R: Runtime>(frame: *mut Frame, exit: u32) -> u64 {
+    // SAFETY: by the contract; the frame does not lie inside the runtime.
+    let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
+    runtime.arrive(frame).unwrap_or(exit.into())
 }
 
 /// Carries out the task of a site; not zero when it ended in an exception.

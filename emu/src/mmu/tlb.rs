@@ -5,6 +5,7 @@
 //! pages and, until the ASID changes, a short list of others. A table is direct-mapped with 4 KiB pages; larger pages
 //! are entered in 4 KiB pieces.
 
+use super::met::Met;
 use super::walk::Leaf;
 
 /// Entries per table.
@@ -301,6 +302,7 @@ const EL1: usize = POOL + 1;
 #[derive(Debug)]
 pub struct Contexts {
     tables: Vec<Tables>,
+    met: Met,
     el0: usize,
     clock: u64,
     asid: u16,
@@ -308,7 +310,7 @@ pub struct Contexts {
 
 impl Default for Contexts {
     fn default() -> Self {
-        Self { tables: (0..POOL + 2).map(|_| Tables::new()).collect(), el0: 0, clock: 0, asid: 0 }
+        Self { tables: (0..POOL + 2).map(|_| Tables::new()).collect(), met: Met::default(), el0: 0, clock: 0, asid: 0 }
     }
 }
 
@@ -364,6 +366,27 @@ impl Contexts {
         }
     }
 
+    /// Host address of the code for `va`, and the identity of its page, if a context's tables know the page and the code
+    /// was met before, for whichever context of the same kind. Its jump is entered.
+    pub fn find_code(&mut self, index: usize, va: u64) -> Option<(u64, u32)> {
+        let tables = &mut self.tables[index];
+        if let Some(known) = tables.jump(va) {
+            return Some(known);
+        }
+        let identity = tables.memory.code[slot(va)];
+        let host = self.met.find(va, identity, tables.flavour).filter(|_| identity != 0)?;
+        tables.add_jump(va, host);
+        Some((host, identity))
+    }
+
+    /// The code for `va` in a context of the tables' flavour is at `host`, in a page of this identity.
+    pub fn add_code(&mut self, index: usize, va: u64, identity: u32, host: u64) {
+        let tables = &mut self.tables[index];
+        tables.set_code(va, identity);
+        tables.add_jump(va, host);
+        self.met.add(va, identity, tables.flavour, host);
+    }
+
     /// Empties every context.
     pub fn flush(&mut self) {
         self.invalidate(TlbOp::All);
@@ -371,6 +394,7 @@ impl Contexts {
 
     /// Forgets all translated code.
     pub fn forget_code(&mut self) {
+        self.met.clear();
         for t in self.tables.iter_mut().filter(|t| t.used) {
             t.forget_code();
         }

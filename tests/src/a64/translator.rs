@@ -108,14 +108,15 @@ impl Translator {
     fn unit(&self, run: &Run) -> (u64, u32) {
         let (pc, context) = (self.frame.s.pc, run.context(&self.frame.s));
         let key = Key { pa: self.page << 12 | pc & 0xfff, va: pc, context };
-        let host = self.cache.find(&key).unwrap_or_else(|| {
+        let (known, identity) = self.cache.find(&key);
+        let host = known.unwrap_or_else(|| {
             let mut unit = form_unit(pc, context, self.manner.most, |va| run.memory.word(va).unwrap_or(0));
             if self.manner.optimised {
                 unit.blocks.iter_mut().for_each(opt::run);
             }
             self.cache.insert(key, unit)
         });
-        (host, self.cache.identity(pc, key.pa))
+        (host, identity)
     }
 
     /// Runs translated code to the case's end.
