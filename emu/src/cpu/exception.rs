@@ -84,7 +84,7 @@ impl Core {
     /// ERET from EL1.
     pub(super) fn exception_return(&mut self, s: &mut CpuState) {
         let spsr = s.sys.spsr;
-        self.monitor = None;
+        s.monitor.bytes = 0;
         self.event = true;
         let (el, spsel) = (El::from_bits(spsr as u32 >> 2 & 3), spsr & 1 != 0);
         s.pc = walk::strip_tag(&s.sys, s.sys.elr);

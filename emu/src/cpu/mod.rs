@@ -52,21 +52,12 @@ pub struct Wiring {
     pub pmu: IrqLine,
 }
 
-/// The address and value that the last load-exclusive read.
-#[derive(Debug, Clone, Copy)]
-struct Monitor {
-    va: u64,
-    bytes: u8,
-    value: u128,
-}
-
 /// Everything of a vCPU but its architectural state: what implements [`Env`](crate::ir::Env).
 pub struct Core {
     id: usize,
     wiring: Wiring,
     model: &'static CpuModel,
     contexts: Contexts,
-    monitor: Option<Monitor>,
     /// WFE's event register.
     event: bool,
     /// What the last instruction asked the run loop to wait for.
@@ -98,7 +89,6 @@ impl Vcpu {
             wiring,
             model,
             contexts: Contexts::default(),
-            monitor: None,
             event: false,
             waiting: None,
             fetched: None,

@@ -70,7 +70,6 @@ impl Vcpu {
         self.frame.s = reset_state();
         self.frame.s.pc = pc;
         self.frame.s.x[0] = x0;
-        self.core.monitor = None;
         self.core.event = false;
         self.core.waiting = None;
         self.core.contexts.flush();

@@ -113,25 +113,27 @@ pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
             offset_of!(CpuState, sys) + offset_of!(SysRegs, $field)
         };
     }
+    const ALL: u64 = u64::MAX;
+    const LOW: u64 = 0xffff_ffff;
     let (offset, writable) = match enc.parts() {
         (3, 3, 0, 0, 7) => return Some(Plain::Constant(DCZID)),
         (3, 3, 0, 0, 1) if context.el != El::El0 => return Some(Plain::Constant(CTR)),
-        (3, 3, 13, 0, 2) => (sys!(tpidr_el0), true),
-        (3, 3, 13, 0, 3) => (sys!(tpidrro_el0), context.el != El::El0),
+        (3, 3, 13, 0, 2) => (sys!(tpidr_el0), Some(ALL)),
+        (3, 3, 13, 0, 3) => (sys!(tpidrro_el0), (context.el != El::El0).then_some(ALL)),
         _ if context.el == El::El0 => return None,
-        (3, 0, 4, 1, 0) if context.spsel => (offset_of!(CpuState, sp), true),
-        (3, 0, 13, 0, 4) => (sys!(tpidr_el1), true),
-        (3, 0, 4, 0, 1) => (sys!(elr), true),
-        (3, 0, 6, 0, 0) => (sys!(far), true),
-        (3, 0, 5, 2, 0) => (sys!(esr), true),
-        (3, 0, 4, 0, 0) => (sys!(spsr), false),
-        (3, 0, 2, 0, n @ 0..=1) => (sys!(ttbr) + 8 * usize::from(n), false),
-        (3, 0, 2, 0, 2) => (sys!(tcr), false),
-        (3, 0, 1, 0, 0) => (sys!(sctlr), false),
-        (3, 0, 1, 0, 2) => (sys!(cpacr), false),
-        (3, 0, 7, 4, 0) => (sys!(par), false),
-        (3, 0, 13, 0, 1) => (sys!(contextidr), false),
-        (2, 0, 0, 2, 2) => (sys!(mdscr), false),
+        (3, 0, 4, 1, 0) if context.spsel => (offset_of!(CpuState, sp), Some(ALL)),
+        (3, 0, 13, 0, 4) => (sys!(tpidr_el1), Some(ALL)),
+        (3, 0, 4, 0, 1) => (sys!(elr), Some(ALL)),
+        (3, 0, 6, 0, 0) => (sys!(far), Some(ALL)),
+        (3, 0, 5, 2, 0) => (sys!(esr), Some(ALL)),
+        (3, 0, 4, 0, 0) => (sys!(spsr), Some(LOW)),
+        (3, 0, 2, 0, n @ 0..=1) => (sys!(ttbr) + 8 * usize::from(n), None),
+        (3, 0, 2, 0, 2) => (sys!(tcr), None),
+        (3, 0, 1, 0, 0) => (sys!(sctlr), None),
+        (3, 0, 1, 0, 2) => (sys!(cpacr), None),
+        (3, 0, 7, 4, 0) => (sys!(par), None),
+        (3, 0, 13, 0, 1) => (sys!(contextidr), Some(LOW)),
+        (2, 0, 0, 2, 2) => (sys!(mdscr), None),
         _ => return None,
     };
     Some(Plain::Field { offset, writable })
@@ -246,11 +248,13 @@ impl Core {
 
     /// IC IVAU: translated code in the line of a virtual address is dropped. An address that does not translate holds none.
     pub(super) fn invalidate_code(&mut self, s: &CpuState, va: u64) {
+        let known = self.known_page(s, va);
         let access = Access { write: false, fetch: false, el: s.pstate.el, pan: false };
-        if let Ok(leaf) = walk::walk(&*self.wiring.bus, &s.sys, va, access) {
+        let walk = || walk::walk(&*self.wiring.bus, &s.sys, va, access).map(|leaf| Pa(leaf.pa.0 & !0xfff));
+        if let Some(page) = known.or_else(|| walk().ok()) {
             let ram = self.wiring.bus.ram();
-            if ram.offset(leaf.pa, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
-                self.drop_code(leaf.pa.0 & !63, 64);
+            if ram.offset(page, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
+                self.drop_code(page.0 | va & 0xfc0, 64);
             }
         }
     }

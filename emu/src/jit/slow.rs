@@ -16,8 +16,8 @@ pub enum Plain {
     Field {
         /// Bytes from the state's beginning.
         offset: usize,
-        /// Whether MSR writes all of it, and that is all that MSR does.
-        writable: bool,
+        /// The bits that MSR writes, the others becoming zero, when that is all that MSR does: all, or the lower half.
+        writable: Option<u64>,
     },
     /// It always reads as this.
     Constant(u64),
@@ -72,8 +72,8 @@ unsafe extern "sysv64" fn arrive<R: Runtime>(frame: *mut Frame, exit: u32) -> u6
 unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32 {
     // SAFETY: by the contract; the frame does not lie inside the runtime.
     let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
-    // SAFETY: by the contract; the site stays while code that names it runs.
-    let site = unsafe { *runtime.cache().site(index) };
+    // SAFETY: by the contract; the site stays, whatever the runtime does, while code that names it runs.
+    let site = unsafe { &*std::ptr::from_ref(runtime.cache().site(index)) };
     for &(host, guest) in &site.dirty[..usize::from(site.dirty_count)] {
         match guest.checked_sub(FIRST_V) {
             None => frame.s.x[usize::from(guest)] = frame.saved[usize::from(host)],
@@ -82,7 +82,7 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
     }
     frame.s.pc = site.pc;
     frame.fold_flags();
-    match perform(frame, runtime, &site) {
+    match perform(frame, runtime, site) {
         Ok(results) => {
             for (loc, value) in site.results.iter().zip(results) {
                 put(frame, *loc, value);
