@@ -58,6 +58,8 @@ pub struct Core {
     wiring: Wiring,
     model: &'static CpuModel,
     contexts: Contexts,
+    /// Index of the context whose tables translated code uses now.
+    table: usize,
     /// WFE's event register.
     event: bool,
     /// What the last instruction asked the run loop to wait for.
@@ -89,6 +91,7 @@ impl Vcpu {
             wiring,
             model,
             contexts: Contexts::default(),
+            table: 0,
             event: false,
             waiting: None,
             fetched: None,

@@ -32,10 +32,16 @@ impl Runtime for Core {
         Self::take(self, s, exception);
     }
 
-    fn arrive(&mut self, frame: &mut Frame) -> Option<u64> {
+    fn arrive(&mut self, frame: &mut Frame, changed: bool) -> Option<u64> {
         let cpu = &self.wiring.shared.cpus[self.id];
         let s = &mut frame.s;
         s.pc = walk::strip_tag(&s.sys, s.pc);
+        if !changed && cpu.attention.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        if !changed && let Some((host, _)) = self.contexts.find_code(self.table, s.pc) {
+            return Some(host);
+        }
         let busy = self.waiting.is_some()
             || cpu.attention.load(Ordering::Relaxed) != 0
             || self.wiring.bus.ram().code_pages().any_written();
@@ -148,6 +154,7 @@ impl Core {
         let tables = self.contexts.tables(table);
         tables.set_flavour(context.bits());
         frame.tables = tables.memory() as usize;
+        self.table = table;
         table
     }
 

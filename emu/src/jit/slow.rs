@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "called by translated code with its frame")]
 
 use super::cache::Cache;
-use super::frame::Frame;
+use super::frame::{Exit, Frame};
 use super::site::{FIRST_V, Loc, Site, Task};
 use crate::ir::block::Call;
 use crate::ir::op::Kind;
@@ -30,10 +30,11 @@ pub type Registers = fn(SysEnc, &Context) -> Option<Plain>;
 pub trait Runtime: Env {
     /// The cache that the code is in.
     fn cache(&self) -> &Cache;
-    /// Finds where to go on at the state's PC, after an instruction that may have changed the context or an indirect jump
-    /// that found no entry: the host address, with the frame's tables set; none when the run loop has something to do.
-    fn arrive(&mut self, frame: &mut Frame) -> Option<u64> {
-        let _ = frame;
+    /// Finds where to go on at the state's PC after an indirect jump that found no entry or, when `changed`, after an
+    /// instruction that may have changed the context: the host address, with the frame's tables set; none when the run
+    /// loop has something to do.
+    fn arrive(&mut self, frame: &mut Frame, changed: bool) -> Option<u64> {
+        let _ = (frame, changed);
         None
     }
     /// Takes an exception of the instruction at the state's PC.
@@ -61,7 +62,7 @@ pub fn arrival<R: Runtime>() -> usize {
 unsafe extern "sysv64" fn arrive<R: Runtime>(frame: *mut Frame, exit: u32) -> u64 {
     // SAFETY: by the contract; the frame does not lie inside the runtime.
     let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
-    runtime.arrive(frame).unwrap_or(exit.into())
+    runtime.arrive(frame, exit == Exit::Sync as u32).unwrap_or(exit.into())
 }
 
 /// Carries out the task of a site; not zero when it ended in an exception.

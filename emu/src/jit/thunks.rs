@@ -6,7 +6,7 @@ use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use super::frame::{Exit, Frame, PC, at};
-use crate::mmu::tlb::{ENTRIES, Memory};
+use crate::mmu::tlb::{JUMPS, Memory};
 
 pub(super) type Asm = VecAssembler<X64Relocation>;
 
@@ -70,7 +70,7 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
 
     t.indirect = here(&a);
     let jumps = offset_of!(Memory, jumps) as i32;
-    let mask = ENTRIES as i32 - 1;
+    let mask = JUMPS as i32 - 1;
     let attention = at(offset_of!(Frame, attention));
     dynasm!(a
         ; .arch x64

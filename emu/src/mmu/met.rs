@@ -2,20 +2,19 @@
 //!
 //! An entry names a virtual address, the identity of the page there and the context, so that it is right whichever
 //! address space is current: nothing but the end of all code invalidates it. It may name dropped code, whose entry leads on.
+#![allow(unsafe_code, reason = "allocates zeros, so that the host gives memory only for what is used")]
 
 /// Entries: a power of two.
-const ENTRIES: usize = 1 << 14;
+const ENTRIES: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     va: u64,
     host: u64,
+    /// Zero is no page's.
     identity: u32,
     flavour: u32,
 }
-
-/// An odd address, to which nothing branches.
-const NONE: Entry = Entry { va: 1, host: 0, identity: 0, flavour: 0 };
 
 /// The table.
 #[derive(Debug)]
@@ -23,7 +22,8 @@ pub struct Met(Box<[Entry]>);
 
 impl Default for Met {
     fn default() -> Self {
-        Self(vec![NONE; ENTRIES].into())
+        // SAFETY: an entry is of integers only, for which zeros are values.
+        Self(unsafe { Box::new_zeroed_slice(ENTRIES).assume_init() })
     }
 }
 
@@ -48,7 +48,7 @@ impl Met {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.0.fill(NONE);
+        *self = Self::default();
     }
 }
 

@@ -11,6 +11,9 @@ use super::walk::Leaf;
 /// Entries per table.
 pub const ENTRIES: usize = 4096;
 
+/// Jumps per table.
+pub const JUMPS: usize = 1 << 14;
+
 /// One entry: a 4 KiB page. A probe hits when the address xor the tag is below 4096.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(32))]
@@ -64,7 +67,7 @@ impl Jump {
 /// The jump slot of an address: neighbouring instructions have neighbouring slots.
 #[must_use]
 pub const fn jump_slot(va: u64) -> usize {
-    (va >> 2) as usize % ENTRIES
+    (va >> 2) as usize % JUMPS
 }
 
 /// What translated code probes, at fixed offsets.
@@ -77,7 +80,40 @@ pub struct Memory {
     /// while its identity is.
     pub code: [u32; ENTRIES],
     /// Known jumps, by [`jump_slot`].
-    pub jumps: [Jump; ENTRIES],
+    pub jumps: [Jump; JUMPS],
+}
+
+impl Memory {
+    /// One in which nothing is entered, made where it stays: it is large.
+    #[allow(unsafe_code, reason = "allocates zeros")]
+    fn new() -> Box<Self> {
+        // SAFETY: it is of integers only, for which zeros are values.
+        let mut memory = unsafe { Box::<Self>::new_zeroed().assume_init() };
+        memory.jumps[0] = Jump::NONE;
+        for (slot, entry) in memory.entries.iter_mut().enumerate() {
+            *entry = Entry::invalid(slot);
+        }
+        memory
+    }
+}
+
+/// Which groups of neighbouring slots of a table hold something.
+#[derive(Debug, Clone, Copy, Default)]
+struct Touched(u64);
+
+impl Touched {
+    /// The slot `slot` of `slots` is about to be filled.
+    fn add(&mut self, slot: usize, slots: usize) {
+        self.0 |= 1 << (slot * 64 / slots);
+    }
+
+    /// The groups of a table that hold something, with the number of their first slot; from now on none does.
+    fn take<'a, T>(&mut self, table: &'a mut [T]) -> impl Iterator<Item = (usize, &'a mut [T])> + use<'a, T> {
+        let bits = std::mem::take(&mut self.0);
+        let len = table.len() / 64;
+        let groups = table.chunks_exact_mut(len).enumerate();
+        groups.filter(move |(n, _)| bits >> n & 1 != 0).map(move |(n, group)| (n * len, group))
+    }
 }
 
 /// The TLB of one context.
@@ -95,6 +131,9 @@ pub struct Tables {
     flavour: u32,
     last_use: u64,
     used: bool,
+    /// What of the entries and of the jumps is filled.
+    touched_entries: Touched,
+    touched_jumps: Touched,
     /// Changes whenever translations were taken away: what was looked up before is to be looked up again.
     pub generation: u64,
 }
@@ -113,10 +152,8 @@ const fn region_bit(va: u64) -> u64 {
 
 impl Tables {
     fn new() -> Self {
-        let entries = std::array::from_fn(Entry::invalid);
-        let memory = Box::new(Memory { entries, code: [0; ENTRIES], jumps: [Jump::NONE; ENTRIES] });
         Self {
-            memory,
+            memory: Memory::new(),
             asid: None,
             private: [0; ENTRIES / 64],
             large: 0,
@@ -124,6 +161,8 @@ impl Tables {
             flavour: 0,
             last_use: 0,
             used: false,
+            touched_entries: Touched::default(),
+            touched_jumps: Touched::default(),
             generation: 0,
         }
     }
@@ -150,6 +189,7 @@ impl Tables {
 
     /// Jumps to `va` lead to `host`; the identity of its page is set.
     pub fn add_jump(&mut self, va: u64, host: u64) {
+        self.touched_jumps.add(jump_slot(va), JUMPS);
         self.memory.jumps[jump_slot(va)] = Jump { va, host };
     }
 
@@ -170,7 +210,9 @@ impl Tables {
     /// Forgets all translated code.
     pub fn forget_code(&mut self) {
         self.memory.code.fill(0);
-        self.memory.jumps.fill(Jump::NONE);
+        for (_, group) in self.touched_jumps.take(&mut self.memory.jumps) {
+            group.fill(Jump::NONE);
+        }
     }
 
     /// Forgets the code page in an address's slot, with every jump into it or another page of the same slot.
@@ -191,8 +233,10 @@ impl Tables {
         if !std::mem::take(&mut self.used) {
             return;
         }
-        for (slot, entry) in self.memory.entries.iter_mut().enumerate() {
-            *entry = Entry::invalid(slot);
+        for (first, group) in self.touched_entries.take(&mut self.memory.entries) {
+            for (slot, entry) in (first..).zip(group) {
+                *entry = Entry::invalid(slot);
+            }
         }
         self.forget_code();
         self.private.fill(0);
@@ -244,6 +288,7 @@ impl Tables {
             None => entry.page |= Entry::DEVICE,
         }
         self.memory.entries[slot] = entry;
+        self.touched_entries.add(slot, ENTRIES);
         self.used = true;
     }
 

@@ -11,7 +11,7 @@ use super::flags::host_condition;
 use super::{Emitter, block_at};
 use crate::ir::block::{Code, Term, Val};
 use crate::ir::op::{IntOp, Op};
-use crate::mmu::tlb::{ENTRIES, Memory, slot};
+use crate::mmu::tlb::{ENTRIES, JUMPS, Memory, slot};
 
 /// Code behind the unit by which an edge leaves it.
 pub(super) struct ColdExit {
@@ -279,7 +279,7 @@ impl Emitter<'_> {
     fn indirect(&mut self) {
         let attention = frame::at(offset_of!(Frame, attention));
         let jumps = offset_of!(Memory, jumps) as i32;
-        let mask = ENTRIES as i32 - 1;
+        let mask = JUMPS as i32 - 1;
         let thunk = self.thunks.indirect;
         dynasm!(self.a
             ; .arch x64
