@@ -57,11 +57,9 @@ fn main() {
             unit.blocks.iter_mut().for_each(opt::run);
             let optimised = Instant::now();
             cache.insert(Key { pa: va & 0xffff_ffff, va, context }, unit);
-            for (time, (from, to)) in times.iter_mut().zip([
-                (start, formed),
-                (formed, optimised),
-                (optimised, Instant::now()),
-            ]) {
+            for (time, (from, to)) in
+                times.iter_mut().zip([(start, formed), (formed, optimised), (optimised, Instant::now())])
+            {
                 *time += to - from;
             }
         }

@@ -6,8 +6,8 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::FLAGS;
 use super::super::thunks::reg;
-use super::alloc::At;
 use super::Emitter;
+use super::alloc::At;
 use crate::ir::Cond;
 use crate::ir::block::{Code, FlagsOp, Term, Val};
 use crate::state::Flags;

@@ -229,7 +229,8 @@ impl Lives {
             }
             if self.uses[n] == 1 && is_near_address(block, inst) {
                 let user = self.last_use[n];
-                let fused = block.insts.get(usize::from(user)).is_some_and(|i| is_access(i.code) && i.args[0].0 == n as u16);
+                let fused =
+                    block.insts.get(usize::from(user)).is_some_and(|i| is_access(i.code) && i.args[0].0 == n as u16);
                 if fused {
                     self.fused[n] = true;
                     let base = &mut self.last_use[usize::from(inst.args[0].0)];
@@ -258,4 +259,3 @@ fn is_near_address(block: &Block, inst: &Inst) -> bool {
     let offset = block.insts[usize::from(inst.args[1].0)];
     offset.code == Code::Imm && i32::try_from(offset.imm as i64).is_ok()
 }
-

@@ -6,9 +6,9 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
 use super::super::site::FIRST_V;
+use super::Emitter;
 use super::alloc::At;
 use super::flags::host_condition;
-use super::Emitter;
 use crate::ir::block::{Code, Term, Val};
 use crate::ir::op::{IntOp, Op};
 use crate::mmu::tlb::{ENTRIES, Memory, slot};
