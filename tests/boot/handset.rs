@@ -28,5 +28,8 @@ handset_tests::boots! {
     }
     firmware {
         u_boot_gives_a_prompt,
+        edk2_gives_a_shell,
+        edk2_starts_a_kernel_from_a_disk,
+        edk2_boots_from_an_efi_system_partition,
     }
 }
