@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use emu::a64::{Row, rows};
-use emu::cpu::form_unit;
+use emu::cpu::{Form, form_unit};
 use emu::ir::op::{IntOp, Op};
 use emu::jit::{Cache, Key};
 use handset_tests::a64::vectors::{head, line, parse, reduce};
@@ -243,7 +243,7 @@ fn the_longest_unit_of_any_row_can_be_translated() {
         if !cache.has_room() {
             cache.flush();
         }
-        let unit = form_unit(CODE, KERNEL, 128, &mut Vec::new(), |_| word);
+        let unit = form_unit(CODE, KERNEL, Form::default(), &mut Vec::new(), |_| word);
         cache.insert(Key { pa: n << 12, va: CODE, context: KERNEL }, &unit);
     }
 }

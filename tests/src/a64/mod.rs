@@ -67,7 +67,7 @@ pub const KERNEL: Context = Context {
 /// Lifts a word of a row's at [`CODE`]; the block, and whether it goes on after the instruction.
 #[must_use]
 pub fn lift(row: &Row, word: u32, context: Context) -> (Block, bool) {
-    let mut lift = Lift::new(CODE, context, Block::default());
+    let mut lift = Lift::new(CODE, context, true, Block::default());
     let next = lift.instruction(|lift| (row.lift)(lift, word));
     (lift.finish(), next)
 }
