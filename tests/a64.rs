@@ -10,7 +10,7 @@ use std::path::Path;
 use emu::a64::asm::disassemble;
 use emu::a64::{Row, decode, rows};
 use emu::cpu::form_unit;
-use emu::ir::block::Term;
+use emu::ir::block::{Block, Term};
 use emu::ir::op::{IntOp, Op};
 use emu::ir::{Context, Lift};
 use emu::jit::{Cache, Key};
@@ -313,7 +313,7 @@ fn every_row_lifts_and_disassembles() {
     for row in rows() {
         for _ in 0..200 {
             let word = random.bits() as u32 & !row.pattern.mask | row.pattern.value;
-            let mut lift = Lift::new(CODE, CONTEXT);
+            let mut lift = Lift::new(CODE, CONTEXT, Block::default());
             let next = lift.instruction(|lift| (row.lift)(lift, word));
             let block = lift.finish();
             assert_eq!(block.len, 1);
@@ -342,7 +342,7 @@ fn the_longest_unit_of_any_row_can_be_translated() {
         if !cache.has_room() {
             cache.flush();
         }
-        let unit = form_unit(CODE, CONTEXT, 128, |_| word);
-        cache.insert(Key { pa: n << 12, va: CODE, context: CONTEXT }, unit);
+        let unit = form_unit(CODE, CONTEXT, 128, &mut Vec::new(), |_| word);
+        cache.insert(Key { pa: n << 12, va: CODE, context: CONTEXT }, &unit);
     }
 }

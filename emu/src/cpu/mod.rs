@@ -24,6 +24,7 @@ use std::sync::Arc;
 use devices::bus::{Bus, Clock, GicCpuPort, IrqLine};
 
 use crate::a64::sysreg::CpuModel;
+use crate::ir::block::Block;
 use crate::ir::{Context, Wait};
 use crate::jit::{Cache, Frame};
 use crate::mmu::Contexts;
@@ -83,6 +84,8 @@ pub struct Core {
     watched: debug::Ranges,
     /// Guest instructions executed, as far as the engine counts them.
     instructions: u64,
+    /// Memory of lifted blocks, to be used again.
+    spare_blocks: Vec<Block>,
 }
 
 /// A vCPU.
@@ -107,6 +110,7 @@ impl Vcpu {
             event: false,
             waiting: None,
             fetched: None,
+            spare_blocks: Vec::new(),
             stepped: None,
             watched: Default::default(),
             instructions: 0,

@@ -9,7 +9,7 @@ use devices::bus::{GuestRam, Pa, Size, Target};
 use super::{Core, Vcpu, context};
 use crate::a64;
 use crate::a64::sysreg::{CTR, DCZID};
-use crate::ir::block::{Term, Unit};
+use crate::ir::block::{Block, Term, Unit};
 use crate::ir::{Build, Context, Exception, Lift, SysEnc, opt};
 use crate::jit::{Cache, Exit, Key, Plain, Runtime};
 use crate::mmu::TlbOp;
@@ -161,11 +161,15 @@ impl Core {
             self.wiring.shared.broadcast(self.id, TlbOp::Stores(page));
             self.wiring.shared.synchronize(self.id);
         }
+        let mut spare = std::mem::take(&mut self.spare_blocks);
         // Words of zeros are undefined, too.
         let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
-        let mut unit = form_unit(key.va, key.context, UNIT_INSTRUCTIONS, word);
+        let mut unit = form_unit(key.va, key.context, UNIT_INSTRUCTIONS, &mut spare, word);
         unit.blocks.iter_mut().for_each(opt::run);
-        cache.finish(ticket, key, unit)
+        let host = cache.finish(ticket, key, &unit);
+        spare.append(&mut unit.blocks);
+        self.spare_blocks = spare;
+        host
     }
 
     /// Reads an instruction of the page of `pa`; what cannot be read is a word of zeros, which is undefined.
@@ -242,14 +246,19 @@ fn unmark(ram: &GuestRam, pa: u64) {
     }
 }
 
-/// Lifts the unit at a virtual address: at most `most` instructions, whose words `word` gives by their address.
-pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u32) -> Unit {
-    let mut leaders = vec![va];
-    let mut open = vec![va];
-    let mut blocks = Vec::new();
+/// Lifts the unit at a virtual address: at most `most` instructions, whose words `word` gives by their address. Its
+/// blocks are made in the memory of `spare` ones.
+pub fn form_unit(va: u64, context: Context, most: usize, spare: &mut Vec<Block>, word: impl Fn(u64) -> u32) -> Unit {
+    let mut leaders = Leaders::default();
+    leaders.add(va);
+    let mut open = [0; UNIT_BLOCKS];
+    open[0] = va;
+    let mut opened = 1;
+    let mut blocks = Vec::with_capacity(UNIT_BLOCKS);
     let mut budget = most;
-    while let Some(start) = open.pop().filter(|_| budget > 0) {
-        let mut lift = Lift::new(start, context);
+    while opened > 0 && budget > 0 {
+        opened -= 1;
+        let mut lift = Lift::new(open[opened], context, spare.pop().unwrap_or_default());
         loop {
             let word = word(lift.next_pc());
             budget -= 1;
@@ -258,7 +267,7 @@ pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u
                 None => b.undefined(),
             });
             let next = lift.next_pc();
-            if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(&next) {
+            if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(next) {
                 break;
             }
         }
@@ -271,12 +280,31 @@ pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u
         };
         for target in targets.into_iter().flatten() {
             let near = target >> 12 == va >> 12 && target & 3 == 0;
-            if near && leaders.len() < UNIT_BLOCKS && !leaders.contains(&target) {
-                leaders.push(target);
-                open.push(target);
+            if near && leaders.count < UNIT_BLOCKS && !leaders.contains(target) {
+                leaders.add(target);
+                open[opened] = target;
+                opened += 1;
             }
         }
         blocks.push(block);
     }
     Unit { blocks, context }
+}
+
+/// Addresses of a page at which blocks begin.
+#[derive(Default)]
+struct Leaders {
+    words: [u64; 16],
+    count: usize,
+}
+
+impl Leaders {
+    fn add(&mut self, va: u64) {
+        self.words[(va >> 8 & 15) as usize] |= 1 << (va >> 2 & 63);
+        self.count += 1;
+    }
+
+    fn contains(&self, va: u64) -> bool {
+        self.words[(va >> 8 & 15) as usize] >> (va >> 2 & 63) & 1 != 0
+    }
 }

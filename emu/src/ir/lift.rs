@@ -19,10 +19,14 @@ pub struct Lift {
 }
 
 impl Lift {
-    /// Starts a block at `va`.
+    /// Starts a block at `va`, in the memory of one that is not needed any more.
     #[must_use]
-    pub fn new(va: u64, context: Context) -> Self {
-        let block = Block { va, len: 0, insts: Vec::with_capacity(64), vectors: Vec::new(), term: Term::Raised };
+    pub fn new(va: u64, context: Context, mut block: Block) -> Self {
+        let Block { insts, vectors, exceptions, .. } = &mut block;
+        insts.clear();
+        vectors.clear();
+        exceptions.clear();
+        (block.va, block.len, block.term) = (va, 0, Term::Raised);
         Self { context, block, pc: va, sp_aligned: false }
     }
 
@@ -266,7 +270,7 @@ impl Build for Lift {
         Ok(())
     }
     fn msr_imm(&mut self, field: u32, imm: u32) -> Result<(), Lifted> {
-        self.push(Code::Call(Call::MsrImm { field, imm }), &[], 0);
+        self.push(Code::Call(Call::MsrImm { field: field as u8, imm: imm as u8 }), &[], 0);
         Ok(())
     }
     fn eret(&mut self) -> Result<(), Lifted> {
@@ -278,7 +282,9 @@ impl Build for Lift {
         Ok(())
     }
     fn raise<T>(&mut self, exception: Exception) -> Result<T, Lifted> {
-        self.push(Code::Call(Call::Raise(exception)), &[], 0);
+        let index = self.block.exceptions.len() as u64;
+        self.block.exceptions.push(exception);
+        self.push(Code::Call(Call::Raise), &[], index);
         Err(Lifted)
     }
 }

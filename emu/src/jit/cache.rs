@@ -13,7 +13,7 @@ use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
 use super::stats::Stats;
 use super::thunks::{self, Thunks};
-use super::x64;
+use super::x64::{self, Place, Workshop};
 use crate::ir::Context;
 use crate::ir::block::Unit;
 
@@ -50,6 +50,7 @@ struct Inner {
     /// Pages of which a unit is being made, each by its ticket.
     under_way: Vec<(u64, Ticket)>,
     tickets: u64,
+    workshop: Workshop,
 }
 
 /// Leave to make a unit, until the code of its page changes.
@@ -114,6 +115,7 @@ impl Cache {
             sites: 0,
             under_way: Vec::new(),
             tickets: 0,
+            workshop: Workshop::default(),
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -170,7 +172,7 @@ impl Cache {
     }
 
     /// As [`Cache::insert`], unless code of the page has changed since the ticket was drawn.
-    pub fn finish(&self, ticket: Ticket, key: Key, unit: Unit) -> Option<u64> {
+    pub fn finish(&self, ticket: Ticket, key: Key, unit: &Unit) -> Option<u64> {
         let mut inner = self.lock();
         let at = inner.under_way.iter().position(|&(_, other)| other == ticket)?;
         inner.under_way.swap_remove(at);
@@ -178,29 +180,33 @@ impl Cache {
     }
 
     /// Translates a unit, for which there is room; its host address.
-    pub fn insert(&self, key: Key, unit: Unit) -> u64 {
+    pub fn insert(&self, key: Key, unit: &Unit) -> u64 {
         self.place(self.lock(), key, unit)
     }
 
     #[allow(unsafe_code, reason = "fills sites")]
-    fn place(&self, mut inner: MutexGuard<'_, Inner>, key: Key, unit: Unit) -> u64 {
+    fn place(&self, mut inner: MutexGuard<'_, Inner>, key: Key, unit: &Unit) -> u64 {
         let start = Instant::now();
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
-        let base = inner.memory.next();
-        let compiled = x64::compile(&unit, base, self.thunks, inner.sites, self.registers);
-        assert!(compiled.code.len() <= UNIT_BYTES && compiled.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
-        for site in compiled.sites {
+        let Inner { memory, workshop, sites, .. } = &mut *inner;
+        let base = memory.next();
+        let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers };
+        let stale = base + x64::compile(workshop, unit, place) as u64;
+        let code = workshop.a.finish();
+        let bytes = code.len();
+        assert!(bytes <= UNIT_BYTES && workshop.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
+        for site in &workshop.sites {
             // SAFETY: the slot is behind all that code names so far.
-            unsafe { self.sites.set(inner.sites, site) };
-            inner.sites += 1;
+            unsafe { self.sites.set(*sites, *site) };
+            *sites += 1;
         }
-        let entry = inner.memory.push(&compiled.code);
+        let entry = memory.push(code);
         let page = key.pa & !0xfff;
         let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
         let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);
-        let translated = Translated { entry, stale: base + compiled.stale as u64, range: (page + low, page + high) };
+        let translated = Translated { entry, stale, range: (page + low, page + high) };
         // Jumps to former translations of the same code go on to this one.
         for former in inner.dropped.get(&key).into_iter().flatten() {
             inner.memory.patch64(*former, jump_to(*former, entry));
@@ -211,7 +217,7 @@ impl Cache {
         let guest: u64 = unit.blocks.iter().map(|b| u64::from(b.len)).sum();
         Stats::add(&self.stats.units, 1);
         Stats::add(&self.stats.guest_instructions, guest);
-        Stats::add(&self.stats.host_bytes, compiled.code.len() as u64);
+        Stats::add(&self.stats.host_bytes, bytes as u64);
         Stats::add(&self.stats.translate_nanos, start.elapsed().as_nanos() as u64);
         entry
     }

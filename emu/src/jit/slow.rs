@@ -114,7 +114,7 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
             }
             Ok([0; 2])
         }
-        Task::SpAlignment => Err(Exception::SP_ALIGNMENT),
+        Task::Raise(exception) => Err(exception),
         Task::Eval(op, imm) => {
             let row = op.row();
             runtime.cache().stats.count_eval(row.name);
@@ -157,10 +157,10 @@ fn call<R: Runtime>(s: &mut CpuState, runtime: &mut R, call: Call, args: [u128; 
         Call::Isb => runtime.isb(s),
         Call::SysWrite(enc) => runtime.sys_write(s, enc, int(0))?,
         Call::SysOp(enc) => runtime.sys_op(s, enc, int(0))?,
-        Call::MsrImm { field, imm } => runtime.msr_imm(s, field, imm)?,
+        Call::MsrImm { field, imm } => runtime.msr_imm(s, field.into(), imm.into())?,
         Call::Eret => runtime.eret(s)?,
         Call::Wait(wait) => runtime.wait(s, wait)?,
-        Call::Raise(exception) => return Err(exception),
+        Call::Raise => unreachable!("it has a task of its own"),
     }
     Ok([0; 2])
 }

@@ -6,7 +6,7 @@
 
 use emu::a64::{Field, Row, decode, rows};
 use emu::ir::Lift;
-use emu::ir::block::Term;
+use emu::ir::block::{Block, Term};
 
 use super::interpreter::USER;
 use super::{BUFFER, CODE, Case, FPCR_MASK, FPSR_MASK, MAX_WORDS, Model, PAGE, State};
@@ -352,7 +352,7 @@ impl Generator {
 
 /// Whether an instruction is sure to end in an exception.
 fn raises(row: &Row, word: u32) -> bool {
-    let mut lift = Lift::new(CODE, USER);
+    let mut lift = Lift::new(CODE, USER, Block::default());
     lift.instruction(|lift| (row.lift)(lift, word));
     lift.finish().term == Term::Raised
 }

@@ -109,11 +109,12 @@ impl Translator {
         let (pc, context) = (self.frame.s.pc, run.context(&self.frame.s));
         let key = Key { pa: self.page << 12 | pc & 0xfff, va: pc, context };
         let host = self.cache.find(&key).unwrap_or_else(|| {
-            let mut unit = form_unit(pc, context, self.manner.most, |va| run.memory.word(va).unwrap_or(0));
+            let mut unit =
+                form_unit(pc, context, self.manner.most, &mut Vec::new(), |va| run.memory.word(va).unwrap_or(0));
             if self.manner.optimised {
                 unit.blocks.iter_mut().for_each(opt::run);
             }
-            self.cache.insert(key, unit)
+            self.cache.insert(key, &unit)
         });
         (host, self.cache.identity(pc, key.pa))
     }
