@@ -156,6 +156,18 @@ pub struct SysRegs {
     pub os_locked: bool,
 }
 
+/// The local exclusive monitor: what the last load-exclusive read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[repr(C)]
+pub struct Monitor {
+    /// The value, zero-extended.
+    pub value: u128,
+    /// Address.
+    pub va: u64,
+    /// Bytes; 0 while the monitor is open.
+    pub bytes: u32,
+}
+
 /// Everything that an instruction can see of its own vCPU, system registers among it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[repr(C, align(64))]
@@ -176,6 +188,8 @@ pub struct CpuState {
     pub sp: [u64; 2],
     /// TLB maintenance was sent to other vCPUs, which a DSB has yet to wait for.
     pub unsynchronized: u32,
+    /// The exclusive monitor.
+    pub monitor: Monitor,
     /// System registers.
     pub sys: SysRegs,
 }

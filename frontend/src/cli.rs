@@ -71,13 +71,10 @@ pub struct Run {
     #[arg(long = "drive", value_name = "file=F,format=raw|qcow2[,readonly][,snapshot][,backing=on][,serial=S]")]
     pub drives: Vec<DriveSpec>,
     /// The network: user-mode NAT, which may have port forwards (repeatable: the host's port, then the guest's), lead nowhere
-    /// else (restrict), or ask another DNS server than the host does; or none
-    #[arg(
-        long,
-        value_name = "user[,hostfwd=tcp|udp:127.0.0.1:P-:P][,restrict][,resolver=ADDRESS]|none",
-        default_value = "user"
-    )]
-    pub net: NetSpec,
+    /// else (restrict), or ask another DNS server than the host does; or none [default: user; none for --bios without a
+    /// --drive, which would try to boot from it]
+    #[arg(long, value_name = "user[,hostfwd=tcp|udp:127.0.0.1:P-:P][,restrict][,resolver=ADDRESS]|none")]
+    pub net: Option<NetSpec>,
     /// CPUs, 1 to 8
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = cpus)]
     pub smp: usize,
@@ -191,10 +188,12 @@ fn models() -> String {
 
 impl Run {
     /// What the options ask of the network; none for no card.
-    pub fn user_net(&self) -> Option<&UserSpec> {
+    pub fn user_net(&self) -> Option<UserSpec> {
         match &self.net {
-            NetSpec::None => None,
-            NetSpec::User(spec) => Some(spec),
+            None if self.bios.is_some() && self.drives.is_empty() => None,
+            None => Some(UserSpec::default()),
+            Some(NetSpec::None) => None,
+            Some(NetSpec::User(spec)) => Some(spec.clone()),
         }
     }
 }
@@ -313,6 +312,19 @@ mod tests {
         assert_eq!((run.smp, run.memory, run.gic, run.display), (1, None, Gic::V3, (720, 1280)));
         assert_eq!((run.serial.is_none(), run.headless), (true, false));
         assert!(run.user_net().is_some());
+    }
+
+    #[test]
+    fn firmware_without_a_disk_has_a_network_only_if_that_is_asked_for() {
+        for (options, card) in [
+            ("--bios b", false),
+            ("--bios b --drive file=a,format=raw", true),
+            ("--bios b --net user", true),
+            ("--bios b --drive file=a,format=raw --net none", false),
+            ("--kernel k", true),
+        ] {
+            assert_eq!(run(options).unwrap().user_net().is_some(), card, "{options}");
+        }
     }
 
     #[test]

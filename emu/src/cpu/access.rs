@@ -3,12 +3,12 @@
 use devices::bus::{Pa, Size, Target};
 
 use super::debug::Watched;
-use super::{Core, Monitor, context};
+use super::{Core, context};
 use crate::ir::{AtomicOp, Exception, Mem};
 use crate::mmu::Entry;
 use crate::mmu::host::{self, Bytes};
 use crate::mmu::walk::{self, Access, Fault, Leaf};
-use crate::state::{CpuState, El};
+use crate::state::{CpuState, El, Monitor};
 
 /// Where an access within one page leads.
 #[derive(Debug, Clone, Copy)]
@@ -213,22 +213,25 @@ impl Core {
         }
     }
 
-    pub(super) fn load_exclusive_bytes(&mut self, s: &CpuState, va: u64, mem: Mem) -> Result<u128, Exception> {
+    pub(super) fn load_exclusive_bytes(&mut self, s: &mut CpuState, va: u64, mem: Mem) -> Result<u128, Exception> {
         let value = self.load_bytes(s, va, Mem { aligned: true, ..mem })?;
-        self.monitor = Some(Monitor { va, bytes: mem.bytes, value });
+        s.monitor = Monitor { va, bytes: mem.bytes.into(), value };
         Ok(value)
     }
 
     pub(super) fn store_exclusive_bytes(
         &mut self,
-        s: &CpuState,
+        s: &mut CpuState,
         va: u64,
         value: u128,
         mem: Mem,
     ) -> Result<bool, Exception> {
-        let monitor = self.monitor.take();
+        let monitor = s.monitor;
+        s.monitor.bytes = 0;
         let (bytes, pa) = self.atomic_place(s, va, mem, false)?;
-        let Some(monitor) = monitor.filter(|m| m.va == va && m.bytes == mem.bytes) else { return Ok(false) };
+        if (monitor.va, monitor.bytes) != (va, mem.bytes.into()) {
+            return Ok(false);
+        }
         let stored = bytes.cas(monitor.value, value) == monitor.value;
         if stored {
             self.stored(pa);
@@ -269,6 +272,9 @@ impl Core {
     /// no permission, and EL0 one to read (D7.5.8).
     pub(super) fn maintained(&mut self, s: &CpuState, va: u64) -> Result<(), Exception> {
         const CM: u32 = 1 << 8;
+        if self.known_page(s, va).is_some() {
+            return Ok(());
+        }
         let el = s.pstate.el;
         let access = Access { write: false, fetch: false, el, pan: false };
         match walk::walk(&*self.wiring.bus, &s.sys, va, access) {
@@ -278,6 +284,13 @@ impl Core {
             }
             Ok(_) => Ok(()),
         }
+    }
+
+    /// The physical page of an address that may be read, if the TLB has it.
+    pub(super) fn known_page(&mut self, s: &CpuState, va: u64) -> Option<Pa> {
+        let (_, table) = self.table(s, false);
+        let entry = self.contexts.tables(table).entry(va);
+        (entry.read == va & !0xfff).then_some(Pa(entry.page & !0xfff))
     }
 
     /// DC ZVA: 64 bytes of zeros.

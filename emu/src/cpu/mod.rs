@@ -17,7 +17,7 @@ mod translate;
 pub use alarm::Alarm;
 pub use run::Engine;
 pub use shared::{CpuInputs, PowerState, Shared, Verdict};
-pub use translate::{forget_code, form_unit, plain_register};
+pub use translate::{Form, forget_code, form_unit, plain_register};
 
 use std::sync::Arc;
 
@@ -53,14 +53,6 @@ pub struct Wiring {
     pub pmu: IrqLine,
 }
 
-/// The address and value that the last load-exclusive read.
-#[derive(Debug, Clone, Copy)]
-struct Monitor {
-    va: u64,
-    bytes: u8,
-    value: u128,
-}
-
 /// Everything of a vCPU but its architectural state: what implements [`Env`](crate::ir::Env).
 pub struct Core {
     id: usize,
@@ -69,7 +61,8 @@ pub struct Core {
     /// The model lacks what others have: instructions may be UNDEFINED for it.
     lacking: bool,
     contexts: Contexts,
-    monitor: Option<Monitor>,
+    /// Index of the context whose tables translated code uses now.
+    table: usize,
     /// WFE's event register.
     event: bool,
     /// What the last instruction asked the run loop to wait for.
@@ -106,7 +99,7 @@ impl Vcpu {
             model,
             lacking: model.lacks_features(),
             contexts: Contexts::default(),
-            monitor: None,
+            table: 0,
             event: false,
             waiting: None,
             fetched: None,

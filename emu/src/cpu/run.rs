@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::exception::{self, Interrupt};
+use super::exception;
 use super::{Core, Vcpu, Verdict, context, reset_state};
 use crate::a64;
 use crate::interp::Eval;
@@ -70,7 +70,6 @@ impl Vcpu {
         self.frame.s = reset_state();
         self.frame.s.pc = pc;
         self.frame.s.x[0] = x0;
-        self.core.monitor = None;
         self.core.event = false;
         self.core.waiting = None;
         self.core.contexts.flush();
@@ -83,11 +82,8 @@ impl Vcpu {
 
     fn take_interrupts(&mut self) {
         let lines = self.core.wiring.shared.cpus[self.core.id].lines.load(Ordering::SeqCst);
-        let daif = self.frame.s.pstate.daif;
-        if lines & 2 != 0 && daif & 1 == 0 {
-            exception::interrupt(&mut self.frame.s, Interrupt::Fiq);
-        } else if lines & 1 != 0 && daif & 2 == 0 {
-            exception::interrupt(&mut self.frame.s, Interrupt::Irq);
+        if let Some(interrupt) = exception::unmasked(lines, &self.frame.s) {
+            exception::interrupt(&mut self.frame.s, interrupt);
         }
     }
 

@@ -267,8 +267,8 @@ impl Env for Core {
     fn store_exclusive(&mut self, s: &mut CpuState, va: u64, value: u128, mem: Mem) -> Result<bool, Exception> {
         self.store_exclusive_bytes(s, va, value, mem)
     }
-    fn clear_exclusive(&mut self, _: &mut CpuState) {
-        self.monitor = None;
+    fn clear_exclusive(&mut self, s: &mut CpuState) {
+        s.monitor.bytes = 0;
     }
     fn atomic(&mut self, s: &mut CpuState, op: AtomicOp, va: u64, value: u64, mem: Mem) -> Result<u64, Exception> {
         self.atomic_bytes(s, op, va, value, mem)

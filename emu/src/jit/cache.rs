@@ -11,11 +11,11 @@ use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
 use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
-use super::stats::Stats;
+use super::stats::{Calls, Stats};
 use super::thunks::{self, Thunks};
 use super::x64::{self, Place, Workshop};
-use crate::ir::Context;
 use crate::ir::block::Unit;
+use crate::ir::{Context, SysEnc};
 
 /// What a unit is translated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,10 +47,10 @@ struct Inner {
     dropped: FxHashMap<Key, Vec<u64>>,
     identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
+    workshop: Workshop,
     /// Pages of which a unit is being made, each by its ticket.
     under_way: Vec<(u64, Ticket)>,
     tickets: u64,
-    workshop: Workshop,
 }
 
 /// Leave to make a unit, until the code of its page changes.
@@ -113,9 +113,9 @@ impl Cache {
             dropped: FxHashMap::default(),
             identities: FxHashMap::default(),
             sites: 0,
+            workshop: Workshop::default(),
             under_way: Vec::new(),
             tickets: 0,
-            workshop: Workshop::default(),
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -142,16 +142,12 @@ impl Cache {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Host address of a unit, if it is translated.
-    pub fn find(&self, key: &Key) -> Option<u64> {
-        self.lock().units.get(key).map(|unit| unit.entry)
-    }
-
-    /// The identity of a code page that is mapped at a virtual page.
-    pub fn identity(&self, va: u64, pa: u64) -> u32 {
+    /// Host address of a unit, if it is translated, and the identity of its page.
+    pub fn find(&self, key: &Key) -> (Option<u64>, u32) {
         let mut inner = self.lock();
         let next = inner.identities.len() as u32 + 1;
-        *inner.identities.entry((va >> 12, pa >> 12)).or_insert(next)
+        let identity = *inner.identities.entry((key.va >> 12, key.pa >> 12)).or_insert(next);
+        (inner.units.get(key).map(|unit| unit.entry), identity)
     }
 
     /// Whether a unit fits; if not, [`Cache::flush`] makes room.
@@ -278,6 +274,7 @@ impl Cache {
         inner.pages.clear();
         inner.identities.clear();
         inner.dropped.clear();
+        self.stats.keep(|calls| self.count_calls(&inner, calls));
         inner.sites = 0;
         let keep = inner.thunks_len;
         inner.memory.truncate(keep);
@@ -293,7 +290,27 @@ impl Cache {
     #[allow(unsafe_code, reason = "passes the promise on")]
     pub(super) unsafe fn site(&self, index: u32) -> &Site {
         // SAFETY: as promised.
-        unsafe { self.sites.get(index as usize) }
+        unsafe { self.sites.enter(index as usize) }
+    }
+
+    /// What was counted, as text; `register` names system registers.
+    #[must_use]
+    pub fn report(&self, register: impl Fn(SysEnc) -> String) -> String {
+        let mut calls = self.stats.calls();
+        self.count_calls(&self.lock(), &mut calls);
+        self.stats.report(&calls, register)
+    }
+
+    /// Adds the calls of every site.
+    #[allow(unsafe_code, reason = "reads sites")]
+    fn count_calls(&self, inner: &Inner, calls: &mut Calls) {
+        for index in 0..inner.sites {
+            // SAFETY: so many have been filled.
+            let (task, n) = unsafe { self.sites.calls(index) };
+            if n != 0 {
+                *calls.entry(task).or_default() += n;
+            }
+        }
     }
 
     /// Runs translated code at `host` until it returns. The frame's tables, attention and state are set.
@@ -301,6 +318,7 @@ impl Cache {
     pub fn enter<R: Runtime>(&self, frame: &mut Frame, runtime: &mut R, host: u64) -> Exit {
         frame.runtime = std::ptr::from_mut(runtime) as usize;
         frame.slow = slow::entry::<R>();
+        frame.arrive = slow::arrival::<R>();
         // SAFETY: the thunk is code with this signature; `host` is the entry of a unit of this cache, which stays while
         // the caller is in the world; the code touches only the frame, the tables and guest RAM that the tables name.
         let code = unsafe {

@@ -5,6 +5,7 @@
 
 mod alloc;
 mod calls;
+mod exclusives;
 mod flags;
 mod fp;
 mod int;
