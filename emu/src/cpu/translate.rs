@@ -222,8 +222,8 @@ impl Core {
             self.wiring.shared.broadcast(self.id, TlbOp::Stores(page));
             self.wiring.shared.synchronize(self.id);
         }
-        // Words of zeros are undefined, too.
         let mut spare = std::mem::take(&mut self.spare_blocks);
+        // Words of zeros are undefined, too.
         let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
         let mut unit = form_unit(key.va, key.context, Form::default(), &mut spare, word);
         let host = cache.finish(ticket, key, &unit);
