@@ -340,6 +340,7 @@ impl Core {
         let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access)
             .map_err(|f| Exception::instruction_abort(va, f.status))?;
         self.fetched = Some((table, generation, page, leaf.pa.0 & !0xfff));
+        self.contexts.tables(table).add_large(va, leaf.shift);
         Ok(leaf.pa)
     }
 

@@ -33,8 +33,6 @@ impl Entry {
     pub const DEVICE: u64 = 1;
     /// Holds for every ASID.
     pub const GLOBAL: u64 = 2;
-    /// A piece of a larger page.
-    pub const LARGE: u64 = 4;
 
     /// An entry that no address that indexes slot `slot` can hit.
     const fn invalid(slot: usize) -> Self {
@@ -123,10 +121,14 @@ pub struct Tables {
     asid: Option<u16>,
     /// Slots that may hold entries of one ASID only, a bit each.
     private: [u64; ENTRIES / 64],
+    /// Pieces of pages of up to 64 KiB are here.
+    groups: bool,
     /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages, up to that size.
-    large: u64,
+    regions: [u64; REGIONS / 64],
     /// First and last address of pages beyond 2 MiB that have pieces here.
     huge: Vec<(u64, u64)>,
+    /// Number of the virtual page whose code is known, by [`slot`], as far as it fits.
+    code_page: Box<[u32; ENTRIES]>,
     /// What the code that jumps lead to was translated for, beyond what the tables are for.
     flavour: u32,
     last_use: u64,
@@ -139,15 +141,19 @@ pub struct Tables {
 }
 
 /// Pages beyond 2 MiB that are told apart.
-const MOST_HUGE: usize = 16;
+const MOST_HUGE: usize = 64;
+/// Bits of the filter of regions.
+const REGIONS: usize = 4096;
 
 /// An address without the tag that it may have.
 const fn untagged(va: u64) -> u64 {
     ((va << 8) as i64 >> 8) as u64
 }
 
-const fn region_bit(va: u64) -> u64 {
-    1 << ((va >> 21) % 64)
+/// The word and bit of an address's region in the filter.
+const fn region(va: u64) -> (usize, u64) {
+    let n = (va >> 21) as usize % REGIONS;
+    (n / 64, 1 << (n % 64))
 }
 
 impl Tables {
@@ -156,8 +162,10 @@ impl Tables {
             memory: Memory::new(),
             asid: None,
             private: [0; ENTRIES / 64],
-            large: 0,
+            groups: false,
+            regions: [0; REGIONS / 64],
             huge: Vec::new(),
+            code_page: Box::new([0; ENTRIES]),
             flavour: 0,
             last_use: 0,
             used: false,
@@ -181,8 +189,9 @@ impl Tables {
     /// The code page at `va` has this identity.
     pub fn set_code(&mut self, va: u64, id: u32) {
         if self.memory.code[slot(va)] != id {
-            self.forget_jumps(va);
+            self.forget_jumps(slot(va));
             self.memory.code[slot(va)] = id;
+            self.code_page[slot(va)] = (va >> 12) as u32;
             self.used = true;
         }
     }
@@ -215,12 +224,12 @@ impl Tables {
         }
     }
 
-    /// Forgets the code page in an address's slot, with every jump into it or another page of the same slot.
-    fn forget_jumps(&mut self, va: u64) {
-        if std::mem::take(&mut self.memory.code[slot(va)]) != 0 {
-            let first = jump_slot(va & !0xfff);
+    /// Forgets the code page in a slot, with every jump into it or another page of the same slot.
+    fn forget_jumps(&mut self, at: usize) {
+        if std::mem::take(&mut self.memory.code[at]) != 0 {
+            let first = jump_slot((at as u64) << 12);
             for jump in &mut self.memory.jumps[first..first + 1024] {
-                if slot(jump.va) == slot(va) {
+                if slot(jump.va) == at {
                     *jump = Jump::NONE;
                 }
             }
@@ -240,7 +249,8 @@ impl Tables {
         }
         self.forget_code();
         self.private.fill(0);
-        self.large = 0;
+        self.groups = false;
+        self.regions.fill(0);
         self.huge.clear();
     }
 
@@ -272,7 +282,6 @@ impl Tables {
             self.private[slot / 64] |= 1 << (slot % 64);
         }
         if leaf.shift > 12 {
-            entry.page |= Entry::LARGE;
             self.add_large(va, leaf.shift);
         }
         match ram {
@@ -292,11 +301,20 @@ impl Tables {
         self.used = true;
     }
 
-    /// Remembers that a piece of a larger page is here.
-    fn add_large(&mut self, va: u64, shift: u32) {
-        if shift <= 21 {
-            self.large |= region_bit(va);
-            return;
+    /// Remembers that a piece of a page of this size, of data or of code, is here.
+    pub fn add_large(&mut self, va: u64, shift: u32) {
+        match shift {
+            ..=12 => return,
+            ..=16 => {
+                self.groups = true;
+                return;
+            }
+            ..=21 => {
+                let (word, bit) = region(va);
+                self.regions[word] |= bit;
+                return;
+            }
+            _ => {}
         }
         let first = untagged(va) & !((1 << shift) - 1);
         let range = (first, first | ((1 << shift) - 1));
@@ -312,14 +330,32 @@ impl Tables {
     fn invalidate(&mut self, va: u64) {
         self.generation += 1;
         let at = untagged(va);
-        if self.large & region_bit(va) != 0 || self.huge.iter().any(|&(first, last)| first <= at && at <= last) {
-            // Large pages are rarely invalidated: drop all.
+        if self.huge.iter().any(|&(first, last)| first <= at && at <= last) {
             self.flush();
             return;
         }
-        self.forget_jumps(va);
-        let slot = slot(va);
-        self.memory.entries[slot] = Entry::invalid(slot);
+        let (word, bit) = region(va);
+        // Whatever the page's size is, it lies within an aligned block of so many pages.
+        let bits = if self.regions[word] & bit != 0 {
+            9
+        } else if self.groups {
+            4
+        } else {
+            0
+        };
+        let in_block = |other: u64| (untagged(other) ^ at) >> (12 + bits) == 0;
+        let first = slot(va) >> bits << bits;
+        for slot in first..first + (1 << bits) {
+            let entry = self.memory.entries[slot];
+            // Pages that no probe may hit do not say what address they are for.
+            let unknown = entry.page != 0 && [entry.read, entry.write] == [Entry::invalid(slot).read; 2];
+            if in_block(entry.read) || in_block(entry.write) || unknown {
+                self.memory.entries[slot] = Entry::invalid(slot);
+            }
+            if (self.code_page[slot] ^ (va >> 12) as u32) >> bits == 0 {
+                self.forget_jumps(slot);
+            }
+        }
     }
 }
 
@@ -507,6 +543,23 @@ mod tests {
         c.tables(el1).insert(0x20_2000, &leaf(0x4000_2000, true, 21), Some(0), true, true);
         c.invalidate(TlbOp::PageAll(0x20_0000));
         assert!(!hits(c.tables(el1), 0x20_1000) && !hits(c.tables(el1), 0x20_2000));
+    }
+
+    #[test]
+    fn invalidating_a_page_beside_large_ones_keeps_them_and_their_code() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        let (group, page) = (0xffff_0000_0000_0000, 0xffff_8000_0100_5000);
+        c.tables(el1).insert(group + 0x1000, &leaf(0x4000_1000, true, 16), Some(0), true, true);
+        c.tables(el1).insert(group + 0x2000, &leaf(0x4000_2000, true, 16), Some(0), true, true);
+        c.tables(el1).insert(page, &leaf(0x4001_0000, true, 12), Some(0), true, true);
+        c.add_code(el1, group + 0x3000, 7, 99);
+        c.invalidate(TlbOp::PageAll(page));
+        assert!(hits(c.tables(el1), group + 0x1000) && !hits(c.tables(el1), page));
+        assert_eq!(c.tables(el1).jump(group + 0x3000), Some((99, 7)));
+        c.invalidate(TlbOp::PageAll(group + 0xf000));
+        assert!(!hits(c.tables(el1), group + 0x1000) && !hits(c.tables(el1), group + 0x2000));
+        assert_eq!(c.find_code(el1, group + 0x3000), None);
     }
 
     #[test]
