@@ -74,7 +74,7 @@ impl Emitter<'_> {
     }
 
     /// Writes homes that differ to the state; the flags stay.
-    fn write_homes(&mut self, dirty: u64) {
+    pub(super) fn write_homes(&mut self, dirty: u64) {
         for (guest, home) in (0u8..).zip(self.homes).filter(|(guest, _)| dirty >> guest & 1 != 0) {
             match (home, guest.checked_sub(FIRST_V)) {
                 (Some(home), None) => dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home)),
