@@ -94,7 +94,7 @@ impl Default for Pstate {
     }
 }
 
-/// Frequency of the system counter in Hz.
+/// Frequency of the system counter in Hz, and CNTFRQ_EL0 until the guest, whose highest level is EL1, tells itself another.
 pub const CNTFRQ: u64 = 62_500_000;
 
 /// System registers of EL1 and EL0 that are storage.
@@ -127,6 +127,7 @@ pub struct SysRegs {
     pub contextidr: u64,
     pub tpidr_el1: u64,
     pub cntkctl: u64,
+    pub cntfrq: u64,
     pub csselr: u64,
     pub pmselr: u64,
     pub pmuserenr: u64,

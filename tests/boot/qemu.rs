@@ -19,11 +19,14 @@ handset_tests::boots! {
         systemd_comes_up_on_four_vcpus,
         apt_updates_through_the_network,
         the_kernel_logs_no_warning_of_its_own,
+    }
+    compute {
         compute_work_verifies,
     }
     firmware {
         u_boot_gives_a_prompt,
         edk2_gives_a_shell,
         edk2_starts_a_kernel_from_a_disk,
+        edk2_boots_from_an_efi_system_partition,
     }
 }

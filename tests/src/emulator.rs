@@ -80,6 +80,17 @@ impl Machine {
         self
     }
 
+    /// With a disk that is the guest's second, whose own stays the first: it is given before that (docs/usage.md).
+    pub fn data_drive(mut self, file: &Path) -> Self {
+        self.drives.insert(0, file.to_owned());
+        self
+    }
+
+    /// With this much RAM.
+    pub fn memory(self, memory: &str) -> Self {
+        Self { memory: memory.to_owned(), ..self }
+    }
+
     /// With so many vCPUs.
     pub fn smp(self, smp: u32) -> Self {
         Self { smp, ..self }
@@ -108,9 +119,7 @@ impl Machine {
         if self.kernel.is_some() {
             command.args(["--append", &self.append]);
         }
-        if self.network {
-            command.args(["--net", "user"]);
-        }
+        command.args(["--net", if self.network { "user" } else { "none" }]);
         for drive in &self.drives {
             command.arg("--drive").arg(format!("file={},format=raw,snapshot", drive.display()));
         }

@@ -36,10 +36,10 @@ impl Core {
         let inline = !leaf.device();
         let addend = ram.offset(page, 4096).filter(|_| inline).map(|_| host::addend(ram, page, va & !0xfff));
         let perms = if access.el == El::El0 { leaf.el0 } else { leaf.el1 };
-        let is_code = ram.offset(page, 4096).is_some_and(|offset| ram.code_pages().is_code(offset));
-        let write = perms.write && leaf.dirty && !is_code;
         let watched = self.page_is_watched(walk::strip_tag(&s.sys, va));
-        self.contexts.tables(table).insert(va, leaf, addend, perms.read && !watched, write && !watched);
+        let write = perms.write && leaf.dirty && !watched;
+        let write = write && ram.offset(page, 4096).is_some_and(|offset| ram.code_pages().allow_stores(offset));
+        self.contexts.tables(table).insert(va, leaf, addend, perms.read && !watched, write);
     }
 
     /// The page's physical address for an access, by the TLB or a walk.
@@ -142,7 +142,7 @@ impl Core {
         match self.place(va, pa, mem.bytes, true)? {
             Place::Ram(bytes) => {
                 bytes.store(value);
-                self.written(pa);
+                self.stored(pa);
             }
             Place::Device(pa) => {
                 let write = |pa: Pa, size, value| {
@@ -180,17 +180,9 @@ impl Core {
         for (byte, place) in value.to_le_bytes().iter().zip(places) {
             let Some((bytes, pa)) = place else { break };
             bytes.store(u128::from(*byte));
-            self.written(pa);
+            self.stored(pa);
         }
         Ok(())
-    }
-
-    /// RAM at `pa` was written on the slow path: translated code there is stale.
-    fn written(&mut self, pa: Pa) {
-        let ram = self.wiring.bus.ram();
-        if ram.offset(pa, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
-            self.code_written(pa);
-        }
     }
 
     /// The watchpoint exception of an access.
@@ -242,7 +234,7 @@ impl Core {
         }
         let stored = bytes.cas(monitor.value, value) == monitor.value;
         if stored {
-            self.written(pa);
+            self.stored(pa);
         }
         Ok(stored)
     }
@@ -257,7 +249,7 @@ impl Core {
     ) -> Result<u64, Exception> {
         let (bytes, pa) = self.rmw_place(s, va, mem)?;
         let old = bytes.update(|old| op.apply(old, value, mem.bytes));
-        self.written(pa);
+        self.stored(pa);
         Ok(old)
     }
 
@@ -272,7 +264,7 @@ impl Core {
         let (bytes, pa) = self.rmw_place(s, va, mem)?;
         let mask = u128::MAX >> (128 - 8 * u32::from(mem.bytes));
         let old = bytes.cas(expected & mask, new & mask);
-        self.written(pa);
+        self.stored(pa);
         Ok(old)
     }
 
@@ -322,8 +314,14 @@ impl Core {
         Ok(())
     }
 
-    /// The physical address of an instruction, by a walk unless it lies in the page of the last one.
-    pub(super) fn fetch_address(&mut self, s: &CpuState) -> Result<Pa, Exception> {
+    /// The physical address of an instruction.
+    fn fetch_address(&mut self, s: &CpuState) -> Result<Pa, Exception> {
+        self.fetch_page(s).map(|(pa, _)| pa)
+    }
+
+    /// The physical address of an instruction, and whether its page is global, by a walk unless it lies in the page of the
+    /// last one.
+    pub(super) fn fetch_page(&mut self, s: &CpuState) -> Result<(Pa, bool), Exception> {
         let va = s.pc;
         if va & 3 != 0 {
             return Err(Exception { far: Some(va), ..Exception::new(0x22, 0) });
@@ -331,17 +329,18 @@ impl Core {
         let table = self.contexts.index(s.pstate.el == El::El0, s.pstate.pan);
         let generation = self.contexts.tables(table).generation;
         let page = va & !0xfff;
-        if let Some((t, g, v, p)) = self.fetched
+        if let Some((t, g, v, leaf)) = self.fetched
             && (t, g, v) == (table, generation, page)
         {
-            return Ok(Pa(p | va & 0xfff));
+            return Ok((Pa(leaf & !0xfff | va & 0xfff), leaf & Entry::GLOBAL != 0));
         }
         let access = Access { write: false, fetch: true, el: s.pstate.el, pan: s.pstate.pan };
         let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access)
             .map_err(|f| Exception::instruction_abort(va, f.status))?;
-        self.fetched = Some((table, generation, page, leaf.pa.0 & !0xfff));
+        let global = if leaf.global { Entry::GLOBAL } else { 0 };
+        self.fetched = Some((table, generation, page, leaf.pa.0 & !0xfff | global));
         self.contexts.tables(table).add_large(va, leaf.shift);
-        Ok(leaf.pa)
+        Ok((leaf.pa, leaf.global))
     }
 
     /// Reads an instruction.

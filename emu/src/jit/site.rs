@@ -5,9 +5,9 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::ir::Mem;
 use crate::ir::block::Call;
 use crate::ir::op::Op;
+use crate::ir::{Exception, Mem};
 
 /// Guest registers that a unit may keep in host registers: general-purpose ones, vector ones, both.
 pub(super) const MAX_X_HOMES: usize = 5;
@@ -37,8 +37,8 @@ pub(super) enum Task {
     Store { mem: Mem, count: u8 },
     /// A call into the CPU.
     Call(Call),
-    /// The stack pointer is misaligned.
-    SpAlignment,
+    /// An exception.
+    Raise(Exception),
     /// An operation by its `eval`.
     Eval(Op, u64),
 }

@@ -147,12 +147,11 @@ pub(super) fn name(task: Task, register: impl Fn(SysEnc) -> String) -> String {
     match task {
         Task::Load { .. } => "load".into(),
         Task::Store { .. } => "store".into(),
-        Task::SpAlignment => "check of the stack pointer".into(),
         Task::Eval(op, _) => format!("operation {}", op.row().name),
         Task::Call(Call::SysRead(enc)) => format!("read {}", register(enc)),
         Task::Call(Call::SysWrite(enc)) => format!("write {}", register(enc)),
         Task::Call(Call::SysOp(enc)) => format!("instruction {:?}", enc.parts()),
-        Task::Call(Call::Raise(exception)) => format!("raise class {:#x}", exception.ec),
+        Task::Raise(exception) => format!("raise class {:#x}", exception.ec),
         Task::Call(call) => {
             let text = format!("{call:?}");
             text.split(['(', ' ']).next().unwrap_or(&text).into()
@@ -198,7 +197,7 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
             }
             Ok([0; 2])
         }
-        Task::SpAlignment => Err(Exception::SP_ALIGNMENT),
+        Task::Raise(exception) => Err(exception),
         Task::Eval(op, imm) => {
             let row = op.row();
             runtime.cache().stats.count_eval(row.name);
@@ -240,10 +239,10 @@ fn call<R: Runtime>(s: &mut CpuState, runtime: &mut R, call: Call, args: [u128; 
         Call::Isb => runtime.isb(s),
         Call::SysWrite(enc) => runtime.sys_write(s, enc, int(0))?,
         Call::SysOp(enc) => runtime.sys_op(s, enc, int(0))?,
-        Call::MsrImm { field, imm } => runtime.msr_imm(s, field, imm)?,
+        Call::MsrImm { field, imm } => runtime.msr_imm(s, field.into(), imm.into())?,
         Call::Eret => runtime.eret(s)?,
         Call::Wait(wait) => runtime.wait(s, wait)?,
-        Call::Raise(exception) => return Err(exception),
+        Call::Raise => unreachable!("it has a task of its own"),
     }
     Ok([0; 2])
 }

@@ -34,10 +34,10 @@ pub(super) struct Thunks {
 pub(super) mod reg {
     pub const RAX: u8 = 0;
     pub const RCX: u8 = 1;
-    /// What the allocator hands out.
-    pub const POOL: [u8; 10] = [3, 6, 7, 8, 9, 10, 11, 12, 13, 14];
-    /// Vector registers that the allocator hands out; the others are scratch.
-    pub const VECTORS: u8 = 13;
+    /// What the allocator hands out, as a bit mask.
+    pub const POOL: u64 = 0b0111_1111_1100_1000;
+    /// Vector registers that the allocator hands out, as a bit mask; the others are scratch.
+    pub const VECTORS: u64 = 0x1fff;
 }
 
 /// Emits the thunks at `base`.

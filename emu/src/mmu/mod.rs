@@ -5,5 +5,5 @@ mod met;
 pub mod tlb;
 pub mod walk;
 
-pub use tlb::{Contexts, Entry, Tables, TlbOp};
+pub use tlb::{CodePage, Contexts, Entry, Tables, TlbOp};
 pub use walk::{Access, Fault, Leaf, walk};

@@ -68,6 +68,15 @@ pub const fn jump_slot(va: u64) -> usize {
     (va >> 2) as usize % JUMPS
 }
 
+/// A page of code that is mapped at a virtual address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodePage {
+    /// A number for the virtual and the physical page together, not 0.
+    pub identity: u32,
+    /// Whether it is there under every ASID.
+    pub global: bool,
+}
+
 /// What translated code probes, at fixed offsets.
 #[derive(Debug)]
 #[repr(C)]
@@ -123,6 +132,8 @@ pub struct Tables {
     private: [u64; ENTRIES / 64],
     /// Pieces of pages of up to 64 KiB are here.
     groups: bool,
+    /// Slots of code pages that may hold for one ASID only, a bit each.
+    private_code: [u64; ENTRIES / 64],
     /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages, up to that size.
     regions: [u64; REGIONS / 64],
     /// First and last address of pages beyond 2 MiB that have pieces here.
@@ -145,6 +156,17 @@ const MOST_HUGE: usize = 64;
 /// Bits of the filter of regions.
 const REGIONS: usize = 4096;
 
+/// The slots in a set that has a bit for each.
+fn slots(set: [u64; ENTRIES / 64]) -> impl Iterator<Item = usize> {
+    set.into_iter().enumerate().flat_map(|(word, mut bits)| {
+        std::iter::from_fn(move || {
+            let bit = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+            bits &= bits - 1;
+            Some(64 * word + bit)
+        })
+    })
+}
+
 /// An address without the tag that it may have.
 const fn untagged(va: u64) -> u64 {
     ((va << 8) as i64 >> 8) as u64
@@ -164,6 +186,7 @@ impl Tables {
             private: [0; ENTRIES / 64],
             groups: false,
             regions: [0; REGIONS / 64],
+            private_code: [0; ENTRIES / 64],
             huge: Vec::new(),
             code_page: Box::new([0; ENTRIES]),
             flavour: 0,
@@ -186,8 +209,12 @@ impl Tables {
         &raw mut *self.memory
     }
 
-    /// The code page at `va` has this identity.
-    pub fn set_code(&mut self, va: u64, id: u32) {
+    /// The code page at `va` has this identity; `global` if for every ASID.
+    pub fn set_code(&mut self, va: u64, page: CodePage) {
+        let CodePage { identity: id, global } = page;
+        if !global {
+            self.private_code[slot(va) / 64] |= 1 << (slot(va) % 64);
+        }
         if self.memory.code[slot(va)] != id {
             self.forget_jumps(slot(va));
             self.memory.code[slot(va)] = id;
@@ -222,6 +249,7 @@ impl Tables {
         for (_, group) in self.touched_jumps.take(&mut self.memory.jumps) {
             group.fill(Jump::NONE);
         }
+        self.private_code.fill(0);
     }
 
     /// Forgets the code page in a slot, with every jump into it or another page of the same slot.
@@ -254,17 +282,15 @@ impl Tables {
         self.huge.clear();
     }
 
-    /// Drops what holds for one ASID only, but for code: EL1 is taken to run code of global pages alone.
+    /// Drops what holds for one ASID only.
     fn flush_private(&mut self) {
         self.generation += 1;
-        for (word, bits) in self.private.iter_mut().enumerate() {
-            let mut bits = std::mem::take(bits);
-            while bits != 0 {
-                let slot = 64 * word + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
-                    self.memory.entries[slot] = Entry::invalid(slot);
-                }
+        for slot in slots(std::mem::replace(&mut self.private_code, [0; ENTRIES / 64])) {
+            self.forget_jumps(slot);
+        }
+        for slot in slots(std::mem::replace(&mut self.private, [0; ENTRIES / 64])) {
+            if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
+                self.memory.entries[slot] = Entry::invalid(slot);
             }
         }
     }
@@ -326,6 +352,17 @@ impl Tables {
         }
     }
 
+    /// Stores into a physical page take the slow path from now on.
+    fn protect(&mut self, page: u64) {
+        if self.used {
+            for (slot, entry) in self.memory.entries.iter_mut().enumerate() {
+                if entry.page & !0xfff == page {
+                    entry.write = Entry::invalid(slot).write;
+                }
+            }
+        }
+    }
+
     /// Drops the page of an address, with every piece of the larger page that it may be part of.
     fn invalidate(&mut self, va: u64) {
         self.generation += 1;
@@ -370,6 +407,8 @@ pub enum TlbOp {
     Page(u64, u16),
     /// One page, whatever its ASID.
     PageAll(u64),
+    /// Leave to store into one physical page.
+    Stores(u64),
 }
 
 /// Count of EL0 contexts.
@@ -442,6 +481,7 @@ impl Contexts {
                 TlbOp::Asid(asid) if t.asid == Some(asid) => t.flush(),
                 TlbOp::Page(va, asid) if el1 || t.asid == Some(asid) => t.invalidate(va),
                 TlbOp::PageAll(va) => t.invalidate(va),
+                TlbOp::Stores(page) => t.protect(page),
                 _ => {}
             }
         }
@@ -460,12 +500,12 @@ impl Contexts {
         Some((host, identity))
     }
 
-    /// The code for `va` in a context of the tables' flavour is at `host`, in a page of this identity.
-    pub fn add_code(&mut self, index: usize, va: u64, identity: u32, host: u64) {
+    /// The code for `va` in a context of the tables' flavour is at `host`, in this page.
+    pub fn add_code(&mut self, index: usize, va: u64, page: CodePage, host: u64) {
         let tables = &mut self.tables[index];
-        tables.set_code(va, identity);
+        tables.set_code(va, page);
         tables.add_jump(va, host);
-        self.met.add(va, identity, tables.flavour, host);
+        self.met.add(va, page.identity, tables.flavour, host);
     }
 
     /// Empties every context.
@@ -536,6 +576,38 @@ mod tests {
     }
 
     #[test]
+    fn el1_forgets_private_code_when_the_asid_changes_and_keeps_global_code() {
+        let mut c = Contexts::default();
+        c.set_asid(1);
+        let el1 = c.index(false, false);
+        for (va, global) in [(0x5000, false), (0xffff_0000_0000_6000, true)] {
+            c.tables(el1).set_code(va, CodePage { identity: 7, global });
+            c.tables(el1).add_jump(va, 0x1234);
+        }
+        c.set_asid(2);
+        assert_eq!(c.tables(el1).jump(0x5000), None);
+        assert_eq!(c.tables(el1).jump(0xffff_0000_0000_6000), Some((0x1234, 7)));
+        // The slot's next page is global.
+        c.tables(el1).set_code(0x100_5000, CodePage { identity: 8, global: true });
+        c.tables(el1).add_jump(0x100_5000, 0x5678);
+        c.set_asid(1);
+        assert_eq!(c.tables(el1).jump(0x100_5000), Some((0x5678, 8)));
+    }
+
+    #[test]
+    fn a_page_that_may_not_be_stored_into_any_more_may_still_be_read() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        for (va, pa) in [(0x5000, 0x4000_0000), (0x8000_6000, 0x4000_0000), (0x7000, 0x4000_1000)] {
+            c.tables(el1).insert(va, &leaf(pa, true, 12), Some(0), true, true);
+        }
+        c.invalidate(TlbOp::Stores(0x4000_0000));
+        let writable = |c: &mut Contexts, va: u64| (c.tables(el1).entry(va).write ^ va) < 4096;
+        assert!(!writable(&mut c, 0x5000) && !writable(&mut c, 0x8000_6000) && writable(&mut c, 0x7000));
+        assert!(hits(c.tables(el1), 0x5000) && hits(c.tables(el1), 0x8000_6000));
+    }
+
+    #[test]
     fn invalidating_a_large_page_drops_all_its_pieces() {
         let mut c = Contexts::default();
         let el1 = c.index(false, false);
@@ -553,7 +625,7 @@ mod tests {
         c.tables(el1).insert(group + 0x1000, &leaf(0x4000_1000, true, 16), Some(0), true, true);
         c.tables(el1).insert(group + 0x2000, &leaf(0x4000_2000, true, 16), Some(0), true, true);
         c.tables(el1).insert(page, &leaf(0x4001_0000, true, 12), Some(0), true, true);
-        c.add_code(el1, group + 0x3000, 7, 99);
+        c.add_code(el1, group + 0x3000, CodePage { identity: 7, global: true }, 99);
         c.invalidate(TlbOp::PageAll(page));
         assert!(hits(c.tables(el1), group + 0x1000) && !hits(c.tables(el1), page));
         assert_eq!(c.tables(el1).jump(group + 0x3000), Some((99, 7)));

@@ -1,6 +1,6 @@
 //! The interpreter as an engine: `Eval` on flat memory, with no CPU around it.
 
-use emu::a64::decode;
+use emu::a64::{Row, decode};
 use emu::interp::Eval;
 use emu::ir::{AtomicOp, Barrier, Context, Env, Exception, Flow, Mem, SysEnc, Wait};
 use emu::state::{CpuState, El, Flags, FpEnv, Monitor};
@@ -17,17 +17,32 @@ pub struct Interpreter;
 
 impl Engine for Interpreter {
     fn run(&mut self, case: &Case) -> Outcome {
+        self.watch(case, |_, _, _, _| {})
+    }
+}
+
+impl Interpreter {
+    /// Runs a case and tells of each instruction but the [`BRK`] that ends it: its row, whether it raised no exception,
+    /// FPCR, the bits of FPSR set.
+    ///
+    /// # Panics
+    /// When the case does not end.
+    pub fn watch(&self, case: &Case, mut seen: impl FnMut(&'static Row, bool, u32, u32)) -> Outcome {
         let mut run = Run::new(case);
         for _ in 0..STEPS {
-            if let Some(signal) = run.step() {
+            let row = run.memory.word(run.s.pc).filter(|&word| word != BRK).and_then(decode);
+            let before = run.s.fp;
+            let signal = run.step();
+            if let Some(row) = row {
+                seen(row, signal.is_none(), before.fpcr, run.s.fp.fpsr & !before.fpsr);
+            }
+            if let Some(signal) = signal {
                 return run.outcome(signal);
             }
         }
         panic!("a case loops: {:08x?}", case.words)
     }
-}
 
-impl Interpreter {
     /// The case as one case for each instruction that it executes.
     #[must_use]
     pub fn split(&self, case: &Case) -> Vec<Case> {

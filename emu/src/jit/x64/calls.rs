@@ -99,10 +99,11 @@ impl Emitter<'_> {
             Call::Atomic(op, mem) => return self.atomic(val, inst, op, mem),
             Call::Cas(mem) => return self.compare_and_swap(val, inst, mem),
             Call::Eret if el1 => self.depart(inst, Departure::RETURN, 0),
-            Call::Raise(exception) => match Departure::raise(exception) {
-                Some(departure) => self.depart(inst, departure, exception.iss),
-                None => return false,
-            },
+            Call::Raise => {
+                let exception = self.block.exceptions[inst.imm as usize];
+                let Some(departure) = Departure::raise(exception) else { return false };
+                self.depart(inst, departure, exception.iss);
+            }
             Call::LoadExclusive(mem) | Call::LoadExclusivePair(mem) => self.load_exclusive(val, inst, mem, call),
             Call::StoreExclusive(mem) | Call::StoreExclusivePair(mem) => self.store_exclusive(val, inst, mem, call),
             Call::ClearExclusive => self.clear_exclusive(),

@@ -36,7 +36,7 @@ impl Emitter<'_> {
     /// The registers of both results, of those that are used; to be written when all arguments have been read.
     fn results(&mut self, val: Val) -> [Option<u8>; 2] {
         // They may share registers with arguments.
-        self.pinned = 0;
+        self.x.unpin();
         let first = self.is_used(val).then(|| self.define(val));
         let second = Val(val.0 + 1);
         let has_second = self.block.insts.get(self.index + 1).is_some_and(|i| i.code == Code::Second);
