@@ -339,6 +339,7 @@ impl Core {
             .map_err(|f| Exception::instruction_abort(va, f.status))?;
         let global = if leaf.global { Entry::GLOBAL } else { 0 };
         self.fetched = Some((table, generation, page, leaf.pa.0 & !0xfff | global));
+        self.contexts.tables(table).add_large(va, leaf.shift);
         Ok((leaf.pa, leaf.global))
     }
 

@@ -319,6 +319,7 @@ impl Cache {
         frame.runtime = std::ptr::from_mut(runtime) as usize;
         frame.slow = slow::entry::<R>();
         frame.arrive = slow::arrival::<R>();
+        frame.depart = slow::departure::<R>();
         // SAFETY: the thunk is code with this signature; `host` is the entry of a unit of this cache, which stays while
         // the caller is in the world; the code touches only the frame, the tables and guest RAM that the tables name.
         let code = unsafe {

@@ -57,6 +57,8 @@ pub struct Frame {
     pub(super) slow: usize,
     /// The function that thunks call to go on at the state's PC.
     pub(super) arrive: usize,
+    /// The function that thunks call to take an exception or return from one.
+    pub(super) depart: usize,
     /// Host address of the jump that asks to be linked.
     pub link: u64,
     /// Host stack pointer to return with.
@@ -110,6 +112,7 @@ impl Frame {
             runtime: 0,
             slow: 0,
             arrive: 0,
+            depart: 0,
             link: 0,
             host_sp: 0,
             mxcsr: 0x1f80,

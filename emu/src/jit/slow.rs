@@ -6,7 +6,7 @@ use super::frame::{Exit, Frame};
 use super::site::{FIRST_V, Loc, Site, Task};
 use crate::ir::block::Call;
 use crate::ir::op::Kind;
-use crate::ir::{Context, Env, Exception, Mem, SysEnc};
+use crate::ir::{Context, Env, Exception, Mem, Return, SysEnc};
 use crate::state::CpuState;
 
 /// How translated code may access a system register without a call.
@@ -63,6 +63,51 @@ unsafe extern "sysv64" fn arrive<R: Runtime>(frame: *mut Frame, exit: u32) -> u6
     // SAFETY: by the contract; the frame does not lie inside the runtime.
     let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
     runtime.arrive(frame, exit == Exit::Sync as u32).unwrap_or(exit.into())
+}
+
+/// How translated code names an exception that it takes, or a return from one, beside the syndrome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Departure(pub u32);
+
+impl Departure {
+    const NEXT: u32 = 1 << 8;
+    /// ERET.
+    pub const RETURN: Self = Self(1 << 9);
+
+    /// An exception, unless it has an address.
+    pub fn raise(exception: Exception) -> Option<Self> {
+        let next = if exception.ret == Return::Next { Self::NEXT } else { 0 };
+        exception.far.is_none().then_some(Self(u32::from(exception.ec) | next))
+    }
+
+    fn exception(self, iss: u32) -> Exception {
+        let ret = if self.0 & Self::NEXT != 0 { Return::Next } else { Return::This };
+        Exception { ec: self.0 as u8, iss, far: None, ret }
+    }
+}
+
+/// The function to put into [`Frame::depart`].
+#[must_use]
+pub fn departure<R: Runtime>() -> usize {
+    let f: unsafe extern "sysv64" fn(*mut Frame, u32, u32) -> u64 = depart::<R>;
+    f as usize
+}
+
+/// Takes an exception or returns from one: the host address to go on at, or how to leave for the run loop.
+///
+/// # Safety
+/// As [`arrive`].
+unsafe extern "sysv64" fn depart<R: Runtime>(frame: *mut Frame, departure: u32, iss: u32) -> u64 {
+    // SAFETY: by the contract; the frame does not lie inside the runtime.
+    let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
+    let exception = match Departure(departure) {
+        Departure::RETURN => runtime.eret(&mut frame.s).err(),
+        raise => Some(raise.exception(iss)),
+    };
+    if let Some(exception) = exception {
+        runtime.take(&mut frame.s, exception);
+    }
+    runtime.arrive(frame, true).unwrap_or(Exit::Sync as u64)
 }
 
 /// Carries out the task of a site; not zero when it ended in an exception.

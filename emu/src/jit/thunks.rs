@@ -21,6 +21,8 @@ pub(super) struct Thunks {
     pub link: u64,
     /// Jump here to go on at the PC, which is written, after the context may have changed.
     pub sync: u64,
+    /// Jump here with a [`Departure`](super::slow::Departure) in ESI and a syndrome in EDX; the PC is written.
+    pub depart: u64,
     /// Jump here to go on at the guest address in RAX.
     pub indirect: u64,
     /// Call with a site's index in ECX: carries out its task. Comes back with all registers but RAX, RCX, RDX as they
@@ -96,6 +98,7 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; ->arrive:
         ; lea rdi, [rbp - 128]
         ; call QWORD [rbp + arrive]
+        ; ->go_on:
         ; cmp rax, Exit::Sync as i32
         ; jbe ->leave
         ; mov r15, [rbp + tables]
@@ -111,6 +114,10 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
 
     t.sync = here(&a);
     dynasm!(a ; .arch x64 ; mov esi, Exit::Sync as i32 ; jmp ->arrive);
+
+    t.depart = here(&a);
+    let depart = at(offset_of!(Frame, depart));
+    dynasm!(a ; .arch x64 ; lea rdi, [rbp - 128] ; call QWORD [rbp + depart] ; jmp ->go_on);
 
     t.slow = here(&a);
     for n in (0..16u8).filter(|&n| n != 4 && n != 5) {

@@ -33,8 +33,6 @@ impl Entry {
     pub const DEVICE: u64 = 1;
     /// Holds for every ASID.
     pub const GLOBAL: u64 = 2;
-    /// A piece of a larger page.
-    pub const LARGE: u64 = 4;
 
     /// An entry that no address that indexes slot `slot` can hit.
     const fn invalid(slot: usize) -> Self {
@@ -132,12 +130,16 @@ pub struct Tables {
     asid: Option<u16>,
     /// Slots that may hold entries of one ASID only, a bit each.
     private: [u64; ENTRIES / 64],
-    /// Slots of code pages that hold for one ASID only.
-    private_code: Vec<usize>,
+    /// Pieces of pages of up to 64 KiB are here.
+    groups: bool,
+    /// Slots of code pages that may hold for one ASID only, a bit each.
+    private_code: [u64; ENTRIES / 64],
     /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages, up to that size.
-    large: u64,
+    regions: [u64; REGIONS / 64],
     /// First and last address of pages beyond 2 MiB that have pieces here.
     huge: Vec<(u64, u64)>,
+    /// Number of the virtual page whose code is known, by [`slot`], as far as it fits.
+    code_page: Box<[u32; ENTRIES]>,
     /// What the code that jumps lead to was translated for, beyond what the tables are for.
     flavour: u32,
     last_use: u64,
@@ -150,15 +152,30 @@ pub struct Tables {
 }
 
 /// Pages beyond 2 MiB that are told apart.
-const MOST_HUGE: usize = 16;
+const MOST_HUGE: usize = 64;
+/// Bits of the filter of regions.
+const REGIONS: usize = 4096;
+
+/// The slots in a set that has a bit for each.
+fn slots(set: [u64; ENTRIES / 64]) -> impl Iterator<Item = usize> {
+    set.into_iter().enumerate().flat_map(|(word, mut bits)| {
+        std::iter::from_fn(move || {
+            let bit = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+            bits &= bits - 1;
+            Some(64 * word + bit)
+        })
+    })
+}
 
 /// An address without the tag that it may have.
 const fn untagged(va: u64) -> u64 {
     ((va << 8) as i64 >> 8) as u64
 }
 
-const fn region_bit(va: u64) -> u64 {
-    1 << ((va >> 21) % 64)
+/// The word and bit of an address's region in the filter.
+const fn region(va: u64) -> (usize, u64) {
+    let n = (va >> 21) as usize % REGIONS;
+    (n / 64, 1 << (n % 64))
 }
 
 impl Tables {
@@ -167,9 +184,11 @@ impl Tables {
             memory: Memory::new(),
             asid: None,
             private: [0; ENTRIES / 64],
-            private_code: Vec::new(),
-            large: 0,
+            groups: false,
+            regions: [0; REGIONS / 64],
+            private_code: [0; ENTRIES / 64],
             huge: Vec::new(),
+            code_page: Box::new([0; ENTRIES]),
             flavour: 0,
             last_use: 0,
             used: false,
@@ -193,12 +212,13 @@ impl Tables {
     /// The code page at `va` has this identity; `global` if for every ASID.
     pub fn set_code(&mut self, va: u64, page: CodePage) {
         let CodePage { identity: id, global } = page;
-        if !global && !self.private_code.contains(&slot(va)) {
-            self.private_code.push(slot(va));
+        if !global {
+            self.private_code[slot(va) / 64] |= 1 << (slot(va) % 64);
         }
         if self.memory.code[slot(va)] != id {
             self.forget_jumps(slot(va));
             self.memory.code[slot(va)] = id;
+            self.code_page[slot(va)] = (va >> 12) as u32;
             self.used = true;
         }
     }
@@ -229,7 +249,7 @@ impl Tables {
         for (_, group) in self.touched_jumps.take(&mut self.memory.jumps) {
             group.fill(Jump::NONE);
         }
-        self.private_code.clear();
+        self.private_code.fill(0);
     }
 
     /// Forgets the code page in a slot, with every jump into it or another page of the same slot.
@@ -257,24 +277,20 @@ impl Tables {
         }
         self.forget_code();
         self.private.fill(0);
-        self.large = 0;
+        self.groups = false;
+        self.regions.fill(0);
         self.huge.clear();
     }
 
     /// Drops what holds for one ASID only.
     fn flush_private(&mut self) {
         self.generation += 1;
-        for slot in std::mem::take(&mut self.private_code) {
+        for slot in slots(std::mem::replace(&mut self.private_code, [0; ENTRIES / 64])) {
             self.forget_jumps(slot);
         }
-        for (word, bits) in self.private.iter_mut().enumerate() {
-            let mut bits = std::mem::take(bits);
-            while bits != 0 {
-                let slot = 64 * word + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
-                    self.memory.entries[slot] = Entry::invalid(slot);
-                }
+        for slot in slots(std::mem::replace(&mut self.private, [0; ENTRIES / 64])) {
+            if self.memory.entries[slot].page & Entry::GLOBAL == 0 {
+                self.memory.entries[slot] = Entry::invalid(slot);
             }
         }
     }
@@ -292,7 +308,6 @@ impl Tables {
             self.private[slot / 64] |= 1 << (slot % 64);
         }
         if leaf.shift > 12 {
-            entry.page |= Entry::LARGE;
             self.add_large(va, leaf.shift);
         }
         match ram {
@@ -312,11 +327,20 @@ impl Tables {
         self.used = true;
     }
 
-    /// Remembers that a piece of a larger page is here.
-    fn add_large(&mut self, va: u64, shift: u32) {
-        if shift <= 21 {
-            self.large |= region_bit(va);
-            return;
+    /// Remembers that a piece of a page of this size, of data or of code, is here.
+    pub fn add_large(&mut self, va: u64, shift: u32) {
+        match shift {
+            ..=12 => return,
+            ..=16 => {
+                self.groups = true;
+                return;
+            }
+            ..=21 => {
+                let (word, bit) = region(va);
+                self.regions[word] |= bit;
+                return;
+            }
+            _ => {}
         }
         let first = untagged(va) & !((1 << shift) - 1);
         let range = (first, first | ((1 << shift) - 1));
@@ -343,14 +367,32 @@ impl Tables {
     fn invalidate(&mut self, va: u64) {
         self.generation += 1;
         let at = untagged(va);
-        if self.large & region_bit(va) != 0 || self.huge.iter().any(|&(first, last)| first <= at && at <= last) {
-            // Large pages are rarely invalidated: drop all.
+        if self.huge.iter().any(|&(first, last)| first <= at && at <= last) {
             self.flush();
             return;
         }
-        let slot = slot(va);
-        self.forget_jumps(slot);
-        self.memory.entries[slot] = Entry::invalid(slot);
+        let (word, bit) = region(va);
+        // Whatever the page's size is, it lies within an aligned block of so many pages.
+        let bits = if self.regions[word] & bit != 0 {
+            9
+        } else if self.groups {
+            4
+        } else {
+            0
+        };
+        let in_block = |other: u64| (untagged(other) ^ at) >> (12 + bits) == 0;
+        let first = slot(va) >> bits << bits;
+        for slot in first..first + (1 << bits) {
+            let entry = self.memory.entries[slot];
+            // Pages that no probe may hit do not say what address they are for.
+            let unknown = entry.page != 0 && [entry.read, entry.write] == [Entry::invalid(slot).read; 2];
+            if in_block(entry.read) || in_block(entry.write) || unknown {
+                self.memory.entries[slot] = Entry::invalid(slot);
+            }
+            if (self.code_page[slot] ^ (va >> 12) as u32) >> bits == 0 {
+                self.forget_jumps(slot);
+            }
+        }
     }
 }
 
@@ -573,6 +615,23 @@ mod tests {
         c.tables(el1).insert(0x20_2000, &leaf(0x4000_2000, true, 21), Some(0), true, true);
         c.invalidate(TlbOp::PageAll(0x20_0000));
         assert!(!hits(c.tables(el1), 0x20_1000) && !hits(c.tables(el1), 0x20_2000));
+    }
+
+    #[test]
+    fn invalidating_a_page_beside_large_ones_keeps_them_and_their_code() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        let (group, page) = (0xffff_0000_0000_0000, 0xffff_8000_0100_5000);
+        c.tables(el1).insert(group + 0x1000, &leaf(0x4000_1000, true, 16), Some(0), true, true);
+        c.tables(el1).insert(group + 0x2000, &leaf(0x4000_2000, true, 16), Some(0), true, true);
+        c.tables(el1).insert(page, &leaf(0x4001_0000, true, 12), Some(0), true, true);
+        c.add_code(el1, group + 0x3000, CodePage { identity: 7, global: true }, 99);
+        c.invalidate(TlbOp::PageAll(page));
+        assert!(hits(c.tables(el1), group + 0x1000) && !hits(c.tables(el1), page));
+        assert_eq!(c.tables(el1).jump(group + 0x3000), Some((99, 7)));
+        c.invalidate(TlbOp::PageAll(group + 0xf000));
+        assert!(!hits(c.tables(el1), group + 0x1000) && !hits(c.tables(el1), group + 0x2000));
+        assert_eq!(c.find_code(el1, group + 0x3000), None);
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Emitter<'_> {
     }
 
     /// Writes homes that differ to the state; the flags stay.
-    fn write_homes(&mut self, dirty: u64) {
+    pub(super) fn write_homes(&mut self, dirty: u64) {
         for (home, guest) in self.homes(dirty) {
             match guest.checked_sub(FIRST_V) {
                 None => dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home)),
