@@ -200,7 +200,8 @@ impl Core {
         let access = Access { write: false, fetch: false, el: s.pstate.el, pan: false };
         if let Ok(leaf) = walk::walk(&*self.wiring.bus, &s.sys, va, access) {
             let ram = self.wiring.bus.ram();
-            if ram.offset(leaf.pa, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
+            // Of flash, nobody keeps which pages hold code.
+            if ram.offset(leaf.pa, 1).is_none_or(|offset| ram.code_pages().is_code(offset)) {
                 self.drop_code(leaf.pa.0 & !63, 64);
             }
         }
