@@ -22,6 +22,8 @@ handset_tests::boots! {
         systemd_comes_up_on_four_vcpus,
         apt_updates_through_the_network,
         the_kernel_logs_no_warning_of_its_own,
+    }
+    compute {
         compute_work_verifies,
     }
     firmware {

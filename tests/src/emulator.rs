@@ -80,6 +80,17 @@ impl Machine {
         self
     }
 
+    /// With a disk that is the guest's second, whose own stays the first: it is given before that (docs/usage.md).
+    pub fn data_drive(mut self, file: &Path) -> Self {
+        self.drives.insert(0, file.to_owned());
+        self
+    }
+
+    /// With this much RAM.
+    pub fn memory(self, memory: &str) -> Self {
+        Self { memory: memory.to_owned(), ..self }
+    }
+
     /// With so many vCPUs.
     pub fn smp(self, smp: u32) -> Self {
         Self { smp, ..self }

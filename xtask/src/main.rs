@@ -39,12 +39,8 @@ enum Task {
     },
     /// Do all set-up, then format, lint, documentation, unit and boot checks
     Test,
-    /// Measure Handset beside QEMU on the same guest, and print a table
-    Bench {
-        /// How often, on each in turn
-        #[arg(long, default_value_t = 3)]
-        rounds: usize,
-    },
+    /// Measure Handset beside QEMU on the same guests, print a table and write docs/performance.md
+    Bench(bench::Options),
     /// Fetch guests into the cache and print where they are; without a name, list them
     Guests {
         /// The guests to fetch
@@ -73,7 +69,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Setup => host::set_up(host::EVERYTHING),
         Task::Run { guest, options } => run(&guest, &options),
         Task::Test => suite::run(),
-        Task::Bench { rounds } => bench::run(rounds.max(1)),
+        Task::Bench(options) => bench::run(options),
         Task::Guests { names, all, refresh } => {
             if names.is_empty() && !all {
                 return guests::list();

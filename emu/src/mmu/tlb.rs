@@ -5,10 +5,14 @@
 //! pages and, until the ASID changes, a short list of others. A table is direct-mapped with 4 KiB pages; larger pages
 //! are entered in 4 KiB pieces.
 
+use super::met::Met;
 use super::walk::Leaf;
 
 /// Entries per table.
 pub const ENTRIES: usize = 4096;
+
+/// Jumps per table.
+pub const JUMPS: usize = 1 << 14;
 
 /// One entry: a 4 KiB page. A probe hits when the address xor the tag is below 4096.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +70,16 @@ impl Jump {
 /// The jump slot of an address: neighbouring instructions have neighbouring slots.
 #[must_use]
 pub const fn jump_slot(va: u64) -> usize {
-    (va >> 2) as usize % ENTRIES
+    (va >> 2) as usize % JUMPS
+}
+
+/// A page of code that is mapped at a virtual address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodePage {
+    /// A number for the virtual and the physical page together, not 0.
+    pub identity: u32,
+    /// Whether it is there under every ASID.
+    pub global: bool,
 }
 
 /// What translated code probes, at fixed offsets.
@@ -79,7 +92,40 @@ pub struct Memory {
     /// while its identity is.
     pub code: [u32; ENTRIES],
     /// Known jumps, by [`jump_slot`].
-    pub jumps: [Jump; ENTRIES],
+    pub jumps: [Jump; JUMPS],
+}
+
+impl Memory {
+    /// One in which nothing is entered, made where it stays: it is large.
+    #[allow(unsafe_code, reason = "allocates zeros")]
+    fn new() -> Box<Self> {
+        // SAFETY: it is of integers only, for which zeros are values.
+        let mut memory = unsafe { Box::<Self>::new_zeroed().assume_init() };
+        memory.jumps[0] = Jump::NONE;
+        for (slot, entry) in memory.entries.iter_mut().enumerate() {
+            *entry = Entry::invalid(slot);
+        }
+        memory
+    }
+}
+
+/// Which groups of neighbouring slots of a table hold something.
+#[derive(Debug, Clone, Copy, Default)]
+struct Touched(u64);
+
+impl Touched {
+    /// The slot `slot` of `slots` is about to be filled.
+    fn add(&mut self, slot: usize, slots: usize) {
+        self.0 |= 1 << (slot * 64 / slots);
+    }
+
+    /// The groups of a table that hold something, with the number of their first slot; from now on none does.
+    fn take<'a, T>(&mut self, table: &'a mut [T]) -> impl Iterator<Item = (usize, &'a mut [T])> + use<'a, T> {
+        let bits = std::mem::take(&mut self.0);
+        let len = table.len() / 64;
+        let groups = table.chunks_exact_mut(len).enumerate();
+        groups.filter(move |(n, _)| bits >> n & 1 != 0).map(move |(n, group)| (n * len, group))
+    }
 }
 
 /// The TLB of one context.
@@ -89,6 +135,8 @@ pub struct Tables {
     asid: Option<u16>,
     /// Slots that may hold entries of one ASID only, a bit each.
     private: [u64; ENTRIES / 64],
+    /// Slots of code pages that hold for one ASID only.
+    private_code: Vec<usize>,
     /// A Bloom filter of the 2 MiB regions that hold pieces of larger pages, up to that size.
     large: u64,
     /// First and last address of pages beyond 2 MiB that have pieces here.
@@ -97,6 +145,9 @@ pub struct Tables {
     flavour: u32,
     last_use: u64,
     used: bool,
+    /// What of the entries and of the jumps is filled.
+    touched_entries: Touched,
+    touched_jumps: Touched,
     /// Changes whenever translations were taken away: what was looked up before is to be looked up again.
     pub generation: u64,
 }
@@ -115,17 +166,18 @@ const fn region_bit(va: u64) -> u64 {
 
 impl Tables {
     fn new() -> Self {
-        let entries = std::array::from_fn(Entry::invalid);
-        let memory = Box::new(Memory { entries, code: [0; ENTRIES], jumps: [Jump::NONE; ENTRIES] });
         Self {
-            memory,
+            memory: Memory::new(),
             asid: None,
             private: [0; ENTRIES / 64],
+            private_code: Vec::new(),
             large: 0,
             huge: Vec::new(),
             flavour: 0,
             last_use: 0,
             used: false,
+            touched_entries: Touched::default(),
+            touched_jumps: Touched::default(),
             generation: 0,
         }
     }
@@ -150,10 +202,14 @@ impl Tables {
         &raw mut *self.memory
     }
 
-    /// The code page at `va` has this identity.
-    pub fn set_code(&mut self, va: u64, id: u32) {
+    /// The code page at `va` has this identity; `global` if for every ASID.
+    pub fn set_code(&mut self, va: u64, page: CodePage) {
+        let CodePage { identity: id, global } = page;
+        if !global && !self.private_code.contains(&slot(va)) {
+            self.private_code.push(slot(va));
+        }
         if self.memory.code[slot(va)] != id {
-            self.forget_jumps(va);
+            self.forget_jumps(slot(va));
             self.memory.code[slot(va)] = id;
             self.used = true;
         }
@@ -161,6 +217,7 @@ impl Tables {
 
     /// Jumps to `va` lead to `host`; the identity of its page is set.
     pub fn add_jump(&mut self, va: u64, host: u64) {
+        self.touched_jumps.add(jump_slot(va), JUMPS);
         self.memory.jumps[jump_slot(va)] = Jump { va, host };
     }
 
@@ -181,15 +238,18 @@ impl Tables {
     /// Forgets all translated code.
     pub fn forget_code(&mut self) {
         self.memory.code.fill(0);
-        self.memory.jumps.fill(Jump::NONE);
+        for (_, group) in self.touched_jumps.take(&mut self.memory.jumps) {
+            group.fill(Jump::NONE);
+        }
+        self.private_code.clear();
     }
 
-    /// Forgets the code page in an address's slot, with every jump into it or another page of the same slot.
-    fn forget_jumps(&mut self, va: u64) {
-        if std::mem::take(&mut self.memory.code[slot(va)]) != 0 {
-            let first = jump_slot(va & !0xfff);
+    /// Forgets the code page in a slot, with every jump into it or another page of the same slot.
+    fn forget_jumps(&mut self, at: usize) {
+        if std::mem::take(&mut self.memory.code[at]) != 0 {
+            let first = jump_slot((at as u64) << 12);
             for jump in &mut self.memory.jumps[first..first + 1024] {
-                if slot(jump.va) == slot(va) {
+                if slot(jump.va) == at {
                     *jump = Jump::NONE;
                 }
             }
@@ -202,8 +262,10 @@ impl Tables {
         if !std::mem::take(&mut self.used) {
             return;
         }
-        for (slot, entry) in self.memory.entries.iter_mut().enumerate() {
-            *entry = Entry::invalid(slot);
+        for (first, group) in self.touched_entries.take(&mut self.memory.entries) {
+            for (slot, entry) in (first..).zip(group) {
+                *entry = Entry::invalid(slot);
+            }
         }
         self.forget_code();
         self.private.fill(0);
@@ -211,9 +273,12 @@ impl Tables {
         self.huge.clear();
     }
 
-    /// Drops what holds for one ASID only, but for code: EL1 is taken to run code of global pages alone.
+    /// Drops what holds for one ASID only.
     fn flush_private(&mut self) {
         self.generation += 1;
+        for slot in std::mem::take(&mut self.private_code) {
+            self.forget_jumps(slot);
+        }
         for (word, bits) in self.private.iter_mut().enumerate() {
             let mut bits = std::mem::take(bits);
             while bits != 0 {
@@ -264,6 +329,7 @@ impl Tables {
             }
         }
         self.memory.entries[slot] = entry;
+        self.touched_entries.add(slot, ENTRIES);
         self.used = true;
     }
 
@@ -283,6 +349,17 @@ impl Tables {
         }
     }
 
+    /// Stores into a physical page take the slow path from now on.
+    fn protect(&mut self, page: u64) {
+        if self.used {
+            for (slot, entry) in self.memory.entries.iter_mut().enumerate() {
+                if entry.page & !0xfff == page {
+                    entry.write = Entry::invalid(slot).write;
+                }
+            }
+        }
+    }
+
     /// Drops the page of an address, with every piece of the larger page that it may be part of.
     fn invalidate(&mut self, va: u64) {
         self.generation += 1;
@@ -292,8 +369,8 @@ impl Tables {
             self.flush();
             return;
         }
-        self.forget_jumps(va);
         let slot = slot(va);
+        self.forget_jumps(slot);
         self.memory.entries[slot] = Entry::invalid(slot);
     }
 }
@@ -309,6 +386,8 @@ pub enum TlbOp {
     Page(u64, u16),
     /// One page, whatever its ASID.
     PageAll(u64),
+    /// Leave to store into one physical page.
+    Stores(u64),
 }
 
 /// Count of EL0 contexts.
@@ -322,6 +401,7 @@ const EL1: usize = POOL + 1;
 #[derive(Debug)]
 pub struct Contexts {
     tables: Vec<Tables>,
+    met: Met,
     el0: usize,
     clock: u64,
     asid: u16,
@@ -329,7 +409,7 @@ pub struct Contexts {
 
 impl Default for Contexts {
     fn default() -> Self {
-        Self { tables: (0..POOL + 2).map(|_| Tables::new()).collect(), el0: 0, clock: 0, asid: 0 }
+        Self { tables: (0..POOL + 2).map(|_| Tables::new()).collect(), met: Met::default(), el0: 0, clock: 0, asid: 0 }
     }
 }
 
@@ -380,9 +460,31 @@ impl Contexts {
                 TlbOp::Asid(asid) if t.asid == Some(asid) => t.flush(),
                 TlbOp::Page(va, asid) if el1 || t.asid == Some(asid) => t.invalidate(va),
                 TlbOp::PageAll(va) => t.invalidate(va),
+                TlbOp::Stores(page) => t.protect(page),
                 _ => {}
             }
         }
+    }
+
+    /// Host address of the code for `va`, and the identity of its page, if a context's tables know the page and the code
+    /// was met before, for whichever context of the same kind. Its jump is entered.
+    pub fn find_code(&mut self, index: usize, va: u64) -> Option<(u64, u32)> {
+        let tables = &mut self.tables[index];
+        if let Some(known) = tables.jump(va) {
+            return Some(known);
+        }
+        let identity = tables.memory.code[slot(va)];
+        let host = self.met.find(va, identity, tables.flavour).filter(|_| identity != 0)?;
+        tables.add_jump(va, host);
+        Some((host, identity))
+    }
+
+    /// The code for `va` in a context of the tables' flavour is at `host`, in this page.
+    pub fn add_code(&mut self, index: usize, va: u64, page: CodePage, host: u64) {
+        let tables = &mut self.tables[index];
+        tables.set_code(va, page);
+        tables.add_jump(va, host);
+        self.met.add(va, page.identity, tables.flavour, host);
     }
 
     /// Empties every context.
@@ -392,6 +494,7 @@ impl Contexts {
 
     /// Forgets all translated code.
     pub fn forget_code(&mut self) {
+        self.met.clear();
         for t in self.tables.iter_mut().filter(|t| t.used) {
             t.forget_code();
         }
@@ -463,6 +566,38 @@ mod tests {
         c.set_asid(2);
         assert!(!hits(c.tables(el1), 0x5000));
         assert!(hits(c.tables(el1), 0xffff_0000_0000_6000));
+    }
+
+    #[test]
+    fn el1_forgets_private_code_when_the_asid_changes_and_keeps_global_code() {
+        let mut c = Contexts::default();
+        c.set_asid(1);
+        let el1 = c.index(false, false);
+        for (va, global) in [(0x5000, false), (0xffff_0000_0000_6000, true)] {
+            c.tables(el1).set_code(va, CodePage { identity: 7, global });
+            c.tables(el1).add_jump(va, 0x1234);
+        }
+        c.set_asid(2);
+        assert_eq!(c.tables(el1).jump(0x5000), None);
+        assert_eq!(c.tables(el1).jump(0xffff_0000_0000_6000), Some((0x1234, 7)));
+        // The slot's next page is global.
+        c.tables(el1).set_code(0x100_5000, CodePage { identity: 8, global: true });
+        c.tables(el1).add_jump(0x100_5000, 0x5678);
+        c.set_asid(1);
+        assert_eq!(c.tables(el1).jump(0x100_5000), Some((0x5678, 8)));
+    }
+
+    #[test]
+    fn a_page_that_may_not_be_stored_into_any_more_may_still_be_read() {
+        let mut c = Contexts::default();
+        let el1 = c.index(false, false);
+        for (va, pa) in [(0x5000, 0x4000_0000), (0x8000_6000, 0x4000_0000), (0x7000, 0x4000_1000)] {
+            c.tables(el1).insert(va, &leaf(pa, true, 12), Some(0), true, true);
+        }
+        c.invalidate(TlbOp::Stores(0x4000_0000));
+        let writable = |c: &mut Contexts, va: u64| (c.tables(el1).entry(va).write ^ va) < 4096;
+        assert!(!writable(&mut c, 0x5000) && !writable(&mut c, 0x8000_6000) && writable(&mut c, 0x7000));
+        assert!(hits(c.tables(el1), 0x5000) && hits(c.tables(el1), 0x8000_6000));
     }
 
     #[test]

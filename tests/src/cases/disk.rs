@@ -1,16 +1,19 @@
-//! Debian 12 with systemd on a virtio disk: every unit up, a login, the network, the kernel's log, compute work.
+//! Debian 12 with systemd on a virtio disk: every unit up, a login, the network, the kernel's log.
 
 use super::{LONG, SHORT};
 use crate::console::Console;
 use crate::emulator::{Emulator, Machine};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 const PROMPT: &str = "root@handset:~#";
 
-/// Boots until root is logged in and every unit is up.
 fn log_in(emulator: Emulator, smp: u32) -> Console {
-    let mut console = emulator.start(&Machine::guest("debian12-disk").smp(smp));
+    log_in_to(emulator, &Machine::guest("debian12-disk").smp(smp))
+}
+
+/// Boots until root is logged in and every unit is up.
+pub(super) fn log_in_to(emulator: Emulator, machine: &Machine) -> Console {
+    let mut console = emulator.start(machine);
     console.wait_for("multi-user.target", LONG);
     console.wait_for(PROMPT, LONG);
     // Without its line editor, bash echoes what is typed as it is.
@@ -22,7 +25,8 @@ fn log_in(emulator: Emulator, smp: u32) -> Console {
     console
 }
 
-fn power_off(mut console: Console) {
+/// Ends with a guest that has powered off by itself.
+pub(super) fn power_off(mut console: Console) {
     console.send("systemctl poweroff\n");
     console.wait_for("reboot: Power down", LONG);
     assert_eq!(console.end(SHORT).code(), Some(0), "the exit status after the guest has powered off");
@@ -71,24 +75,4 @@ fn warnings(emulator: Emulator) -> BTreeSet<String> {
         words.join(" ").replace(|c: char| c.is_ascii_digit(), "#")
     };
     log.lines().map(str::trim).filter(|line| !line.is_empty()).map(without_numbers).collect()
-}
-
-/// Programs that check their own results find nothing wrong: ciphers, vector and atomic stress, Python's own tests, a
-/// JIT compiler.
-pub fn compute_work_verifies(emulator: Emulator) {
-    const MINUTES: Duration = Duration::from_secs(600);
-    let mut console = log_in(emulator, 2);
-    for digest in ["1", "256", "512"] {
-        // Two programs with code of their own: OpenSSL's hand-written for the CPU's extensions, coreutils' in C.
-        let (openssl, coreutils) =
-            (format!("openssl dgst -r -sha{digest} /bin/bash"), format!("sha{digest}sum /bin/bash"));
-        let first_word = |text: String| text.split_whitespace().next().map(str::to_owned);
-        assert_eq!(first_word(console.ok(&openssl, SHORT)), first_word(console.ok(&coreutils, SHORT)));
-    }
-    console.ok("openssl enc -aes-256-ctr -pass pass:x -pbkdf2 -in /bin/bash | openssl enc -d -aes-256-ctr -pass pass:x -pbkdf2 | cmp - /bin/bash", LONG);
-    console.ok("stress-ng --verify --timeout 3s --cpu 1 --vecmath 1 --atomic 1 --memrate 0 --metrics-brief", MINUTES);
-    console.ok("python3 -m test test_math test_float test_struct test_zlib test_hashlib test_decimal", MINUTES);
-    let luajit = "luajit -e 'local s = 0 for i = 1, 1e7 do s = s + i % 7 end print(s)'";
-    assert_eq!(console.ok(luajit, LONG).trim(), "29999997");
-    power_off(console);
 }

@@ -1,5 +1,6 @@
 //! What a guest must do, whoever runs it.
 
+pub mod compute;
 pub mod disk;
 pub mod firmware;
 pub mod kernel;

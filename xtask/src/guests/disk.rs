@@ -43,6 +43,7 @@ const PACKAGES: &[&str] = &[
     "luajit",
     "mawk",
     "mount",
+    "nodejs",
     "openssl",
     "passwd",
     "pciutils",
@@ -55,6 +56,23 @@ const PACKAGES: &[&str] = &[
     "tar",
     "udev",
     "util-linux",
+];
+
+/// What the benchmarks and the long list of compute work run beside those. ffmpeg alone brings 160 packages, so a guest
+/// without them is there for the tests.
+pub const FOR_BENCH: &[&str] = &[
+    "bzip2",
+    "ffmpeg",
+    "gcc",
+    "libc6-dev",
+    "openjdk-17-jre-headless",
+    "perl",
+    "povray",
+    "rhino",
+    "rt-tests",
+    "sqlite3",
+    "xz-utils",
+    "zstd",
 ];
 
 const SIZE: &str = "4G";
@@ -72,9 +90,16 @@ const LINKS: &[(&str, &str)] = &[
     ),
     ("etc/systemd/system/sockets.target.wants/systemd-networkd.socket", "/lib/systemd/system/systemd-networkd.socket"),
     ("etc/mtab", "../proc/self/mounts"),
+];
+
+/// Links that update-alternatives would have made, each where a package brings its target.
+const ALTERNATIVES: &[(&str, &str)] = &[
     ("usr/bin/awk", "mawk"),
+    ("usr/bin/java", "../lib/jvm/java-17-openjdk-arm64/bin/java"),
     ("usr/bin/pager", "less"),
     ("usr/bin/which", "which.debianutils"),
+    ("usr/lib/aarch64-linux-gnu/libblas.so.3", "blas/libblas.so.3"),
+    ("usr/lib/aarch64-linux-gnu/liblapack.so.3", "lapack/liblapack.so.3"),
 ];
 
 /// Files that maintainer scripts or an installer would have written: name, text.
@@ -114,19 +139,19 @@ const TEMPLATES: &[(&str, &str)] = &[
 ];
 
 /// What the disk is made of, beside packages.
-pub fn recipe() -> String {
-    let mut text = [PACKAGES, MERGED].concat().join(" ") + SIZE + APT_USER;
-    for (name, value) in LINKS.iter().chain(FILES).chain(TEMPLATES) {
+pub fn recipe(further: &[&str]) -> String {
+    let mut text = [PACKAGES, further, MERGED].concat().join(" ") + SIZE + APT_USER;
+    for (name, value) in LINKS.iter().chain(ALTERNATIVES).chain(FILES).chain(TEMPLATES) {
         text += &format!("\n{name} {value}");
     }
     text
 }
 
-/// Makes the guest.
-pub fn make(guest: &Guest, suite: &str, cache: &Cache, refresh: bool) -> Result<()> {
+/// Makes the guest, with `further` packages.
+pub fn make(guest: &Guest, suite: &str, further: &[&str], cache: &Cache, refresh: bool) -> Result<()> {
     let suite = Suite::open(suite, &cache.apt(), refresh)?;
     let boot = kernel::packages(&suite)?;
-    let system = suite.closure(PACKAGES)?;
+    let system = suite.closure(&[PACKAGES, further].concat())?;
     let all: Vec<Package> = boot.iter().chain(&system).cloned().collect();
     guest.publish(cache, &all, |dir| {
         let scratch = cache.scratch(guest.name)?;
@@ -171,6 +196,13 @@ fn configure(suite: &Suite, packages: &[Package], root: &Path) -> Result<()> {
         let place = root.join(name);
         create_parent(&place)?;
         if !place.exists() && !place.is_symlink() {
+            link(target, &place)?;
+        }
+    }
+    for (name, target) in ALTERNATIVES {
+        let place = root.join(name);
+        let brought = place.parent().expect("a place beneath the root").join(target).exists();
+        if brought && !place.exists() && !place.is_symlink() {
             link(target, &place)?;
         }
     }

@@ -35,8 +35,8 @@ enum Make {
     Installer,
     /// A suite's kernel and a busybox initrd.
     Kernel { suite: &'static str },
-    /// A suite's kernel, the same initrd, and a root disk.
-    Disk { suite: &'static str },
+    /// A suite's kernel, the same initrd, and a root disk, with further packages on it.
+    Disk { suite: &'static str, further: &'static [&'static str] },
 }
 
 const GUESTS: &[Guest] = &[
@@ -66,7 +66,14 @@ const GUESTS: &[Guest] = &[
         title: "Debian 12 with systemd on a root disk",
         cmdline: "console=ttyAMA0 root=/dev/vda rw",
         memory: "1G",
-        make: Make::Disk { suite: "bookworm" },
+        make: Make::Disk { suite: "bookworm", further: &[] },
+    },
+    Guest {
+        name: "debian12-bench",
+        title: "The same with what the benchmarks run",
+        cmdline: "console=ttyAMA0 root=/dev/vda rw",
+        memory: "2G",
+        make: Make::Disk { suite: "bookworm", further: disk::FOR_BENCH },
     },
 ];
 
@@ -103,7 +110,7 @@ pub fn fetch(name: &str, refresh: bool) -> Result<PathBuf> {
     match guest.make {
         Make::Installer => installer::make(guest, &cache, refresh),
         Make::Kernel { suite } => kernel::make(guest, suite, &cache, refresh),
-        Make::Disk { suite } => disk::make(guest, suite, &cache, refresh),
+        Make::Disk { suite, further } => disk::make(guest, suite, further, &cache, refresh),
     }
     .with_context(|| format!("guest {name}"))?;
     Ok(place)
@@ -115,7 +122,7 @@ impl Guest {
         let text = match self.make {
             Make::Installer => String::new(),
             Make::Kernel { .. } => kernel::RECIPE.concat(),
-            Make::Disk { .. } => kernel::RECIPE.concat() + &disk::recipe(),
+            Make::Disk { further, .. } => kernel::RECIPE.concat() + &disk::recipe(further),
         };
         // FNV-1a: the digest need not resist anyone, only notice an edit, and be the same in every build.
         let parts = [&RECIPE.to_string(), self.title, self.cmdline, self.memory, &text].join("\0");

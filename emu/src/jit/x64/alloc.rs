@@ -6,6 +6,7 @@ use super::super::frame::{self, Frame};
 use super::super::site::FIRST_V;
 use super::super::thunks::reg;
 use super::Emitter;
+use super::survey::Life;
 use crate::ir::Cond;
 use crate::ir::block::{Code, Val};
 
@@ -76,13 +77,13 @@ impl Registers {
     }
 
     /// A register of `pool`, pinned, and the value that has to leave it.
-    fn choose(&mut self, pool: Set, last_use: &[u16]) -> (u8, Option<Val>) {
+    fn choose(&mut self, pool: Set, lives: &[Life]) -> (u8, Option<Val>) {
         let candidates = pool & !self.homes & !self.pinned;
         let free = candidates & !self.taken;
         let r = if free != 0 {
             free.trailing_zeros() as u8
         } else {
-            let last = |r: &u8| self.owner[usize::from(*r)].map_or(0, |v| last_use[usize::from(v.0)]);
+            let last = |r: &u8| self.owner[usize::from(*r)].map_or(0, |v| lives[usize::from(v.0)].last_use);
             let candidates = (0..16).filter(|r| candidates >> r & 1 != 0);
             candidates.max_by_key(last).expect("an instruction pins fewer registers than there are")
         };
@@ -108,7 +109,7 @@ impl Registers {
 
 impl Emitter<'_> {
     pub(super) fn is_used(&self, val: Val) -> bool {
-        self.lives.uses[usize::from(val.0)] > 0
+        self.lives[usize::from(val.0)].uses > 0
     }
 
     /// Whether a value's last use is the current instruction or before.
@@ -117,7 +118,7 @@ impl Emitter<'_> {
     }
 
     fn dies_later(&self, n: usize) -> bool {
-        usize::from(self.lives.last_use[n]) > self.index
+        usize::from(self.lives[n].last_use) > self.index
     }
 
     pub(super) fn constant(&self, val: Val) -> Option<u64> {
@@ -142,7 +143,7 @@ impl Emitter<'_> {
             self.release(arg);
         }
         let address = inst.args[0];
-        if address != Val::NONE && self.lives.fused[usize::from(address.0)] {
+        if address != Val::NONE && self.lives[usize::from(address.0)].fused {
             self.release(self.block.insts[usize::from(address.0)].args[0]);
         }
         self.release(Val(self.index as u16));
@@ -176,7 +177,7 @@ impl Emitter<'_> {
 
     /// A free temporary register, pinned; evicts the value that is needed last.
     pub(super) fn temporary(&mut self) -> u8 {
-        let (r, victim) = self.x.choose(reg::POOL, &self.lives.last_use);
+        let (r, victim) = self.x.choose(reg::POOL, &self.lives);
         if let Some(victim) = victim {
             let slot = self.x.spill(frame::SPILLS);
             self.at[usize::from(victim.0)] = At::Spill(slot as u8);
@@ -186,7 +187,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn vector_temporary(&mut self) -> u8 {
-        let (r, victim) = self.v.choose(reg::VECTORS, &self.lives.last_use);
+        let (r, victim) = self.v.choose(reg::VECTORS, &self.lives);
         if let Some(victim) = victim {
             let slot = self.v.spill(frame::VECTOR_SPILLS);
             self.at[usize::from(victim.0)] = At::SpillV(slot as u8);
@@ -262,7 +263,7 @@ impl Emitter<'_> {
             self.dirty |= 1 << guest;
             self.at[n] = At::Home(home);
             self.x.pinned |= 1 << home;
-            self.x.needed[usize::from(home)] = self.lives.last_use[n];
+            self.x.needed[usize::from(home)] = self.lives[n].last_use;
             return home;
         }
         let r = self.temporary();
@@ -289,7 +290,7 @@ impl Emitter<'_> {
             self.dirty |= 1 << (FIRST_V + guest);
             self.at[usize::from(val.0)] = At::HomeV(home);
             self.v.pinned |= 1 << home;
-            self.v.needed[usize::from(home)] = self.lives.last_use[usize::from(val.0)];
+            self.v.needed[usize::from(home)] = self.lives[usize::from(val.0)].last_use;
             return home;
         }
         let r = self.vector_temporary();
@@ -332,7 +333,7 @@ impl Emitter<'_> {
         }
         if let Some(home) = self.survey.homes[usize::from(FIRST_V + guest)] {
             self.at[self.index] = At::HomeV(home);
-            self.v.need(home, self.lives.last_use[self.index]);
+            self.v.need(home, self.lives[self.index].last_use);
         } else {
             let r = self.vector_temporary();
             self.hold_v(val, r);
@@ -370,7 +371,7 @@ impl Emitter<'_> {
         }
         if let Some(home) = self.survey.homes[usize::from(guest)] {
             self.at[self.index] = At::Home(home);
-            self.x.need(home, self.lives.last_use[self.index]);
+            self.x.need(home, self.lives[self.index].last_use);
         } else {
             let r = self.temporary();
             self.hold(val, r);

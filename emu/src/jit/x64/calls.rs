@@ -80,9 +80,13 @@ impl Emitter<'_> {
             Call::SysWrite(DAIF) if el1 => return self.write_daif(inst),
             Call::SysWrite(enc) => {
                 let plain = (self.registers)(enc, &self.unit.context);
-                let Some(Plain::Field { offset, writable: true }) = plain else { return false };
+                let Some(Plain::Field { offset, writable: Some(mask) }) = plain else { return false };
                 let src = self.register(inst.args[0]);
-                dynasm!(self.a ; .arch x64 ; mov [rbp + frame::at(offset)], Rq(src));
+                if mask == u64::MAX {
+                    dynasm!(self.a ; .arch x64 ; mov [rbp + frame::at(offset)], Rq(src));
+                } else {
+                    dynasm!(self.a ; .arch x64 ; mov eax, Rd(src) ; mov [rbp + frame::at(offset)], rax);
+                }
             }
             Call::MsrImm { field: 0b011_110, imm } if el1 => {
                 self.clobber_flags();
@@ -94,6 +98,10 @@ impl Emitter<'_> {
             }
             Call::Atomic(op, mem) => return self.atomic(val, inst, op, mem),
             Call::Cas(mem) => return self.compare_and_swap(val, inst, mem),
+            Call::LoadExclusive(mem) | Call::LoadExclusivePair(mem) => self.load_exclusive(val, inst, mem, call),
+            Call::StoreExclusive(mem) | Call::StoreExclusivePair(mem) => self.store_exclusive(val, inst, mem, call),
+            Call::ClearExclusive => self.clear_exclusive(),
+            Call::CasPair(mem) => self.compare_and_swap_pair(val, inst, mem),
             _ => return false,
         }
         true

@@ -37,7 +37,7 @@ impl Emitter<'_> {
     /// Before an instruction that changes the host's flags: nothing that is still needed is lost.
     pub(super) fn clobber_flags(&mut self) {
         self.materialise_conditions();
-        if self.flags.valid && !self.flags.stored && self.lives.nzcv[self.index] {
+        if self.flags.valid && !self.flags.stored && self.lives[self.index].nzcv {
             self.store_flags();
         }
         self.flags.valid = false;
@@ -54,7 +54,7 @@ impl Emitter<'_> {
         while let Some(val) = self.conditions.pop() {
             let n = usize::from(val.0);
             if let At::Cond(cond) = self.at[n]
-                && usize::from(self.lives.last_use[n]) >= self.index
+                && usize::from(self.lives[n].last_use) >= self.index
             {
                 let r = self.temporary();
                 self.set_cond(r, cond);
@@ -136,13 +136,13 @@ impl Emitter<'_> {
     /// Whether the value goes to NZCV by the next instruction, and nowhere else.
     pub(super) fn feeds_nzcv(&self, val: Val) -> bool {
         let next = self.block.insts.get(usize::from(val.0) + 1);
-        self.lives.uses[usize::from(val.0)] == 1 && next.is_some_and(|i| i.code == Code::SetNzcv && i.args[0] == val)
+        self.lives[usize::from(val.0)].uses == 1 && next.is_some_and(|i| i.code == Code::SetNzcv && i.args[0] == val)
     }
 
     /// The host's flags have become what [`Emitter::feeds_nzcv`] says of the value.
     pub(super) fn set_host_flags(&mut self, val: Val) {
         self.at[usize::from(val.0)] = At::Fused;
-        let live = self.lives.nzcv[usize::from(val.0) + 2];
+        let live = self.lives[usize::from(val.0) + 2].nzcv;
         self.flags = State { valid: live, stored: !live };
     }
 
@@ -164,7 +164,7 @@ impl Emitter<'_> {
 
     pub(super) fn emit_flags(&mut self, val: Val, op: FlagsOp, wide: bool, a: Val, b: Val) {
         let carry_in = matches!(op, FlagsOp::Adc | FlagsOp::Sbc);
-        let live = self.lives.nzcv[self.index + 1];
+        let live = self.lives[self.index + 1].nzcv;
         let used = self.is_used(val);
         if carry_in {
             self.materialise_conditions();
@@ -268,7 +268,7 @@ impl Emitter<'_> {
         let Term::If { cond, .. } = self.block.term else { return false };
         let Code::Op(Op::Int(op)) = self.block.insts[usize::from(val.0)].code else { return false };
         cond == val
-            && self.lives.uses[usize::from(val.0)] == 1
+            && self.lives[usize::from(val.0)].uses == 1
             && matches!(
                 op,
                 IntOp::IsZero32 | IntOp::IsZero64 | IntOp::NotZero32 | IntOp::NotZero64 | IntOp::Bit | IntOp::BitClear

@@ -5,6 +5,7 @@
 
 mod alloc;
 mod calls;
+mod exclusives;
 mod flags;
 mod fp;
 mod int;
@@ -15,25 +16,36 @@ mod vec;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
+use super::asm::Asm;
 use super::frame;
 use super::site::{FIRST_V, Loc, MAX_HOMES, Site, Task};
 use super::slow::Registers;
-use super::thunks::{Asm, Thunks};
+use super::thunks::Thunks;
 use crate::ir::block::{Block, Call, Code, Inst, Unit, Val};
 use crate::ir::op::{Kind, Op};
 use alloc::At;
-use survey::{Lives, Survey};
+use survey::{Life, Survey};
 pub(super) use terminators::UNLINKED;
 
-/// What translation of a unit gave.
-pub(super) struct Compiled {
-    pub code: Vec<u8>,
+/// Memory that translation of one unit after another uses.
+#[derive(Debug, Default)]
+pub(super) struct Workshop {
+    /// The latest unit's code.
+    pub a: Asm,
+    /// The latest unit's sites.
     pub sites: Vec<Site>,
-    /// Offset of the code that replaces a stale unit.
-    pub stale: usize,
+    survey: Survey,
+    cold: Vec<Cold>,
+    pool: Vec<(u128, DynamicLabel)>,
+    exits: Vec<terminators::ColdExit>,
+    labels: Vec<DynamicLabel>,
+    lives: Vec<Life>,
+    at: Vec<At>,
+    conditions: Vec<Val>,
 }
 
 /// A slow path, emitted behind the unit.
+#[derive(Debug)]
 struct Cold {
     label: DynamicLabel,
     back: Option<DynamicLabel>,
@@ -58,7 +70,7 @@ struct Emitter<'a> {
     dirty: u64,
     // Of the current block:
     block: &'a Block,
-    lives: Lives,
+    lives: Vec<Life>,
     at: Vec<At>,
     x: alloc::Registers,
     v: alloc::Registers,
@@ -69,31 +81,49 @@ struct Emitter<'a> {
     nzcv_out: bool,
 }
 
-/// Translates a unit for execution at `base`; its sites will have numbers from `first_site` on.
-pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize, registers: Registers) -> Compiled {
-    let mut a = Asm::new(base as usize);
-    let labels = unit.blocks.iter().map(|_| a.new_dynamic_label()).collect();
-    let mut survey = Survey::default();
+/// Where a unit is to be, and what its code refers to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Address at which it will execute.
+    pub base: u64,
+    /// Number of its first site.
+    pub first_site: usize,
+    pub thunks: Thunks,
+    pub registers: Registers,
+}
+
+/// Translates a unit; its code and its sites are in the workshop. Returns the offset of the code that is to replace the
+/// unit when it is stale.
+pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usize {
+    let Workshop { mut a, mut sites, mut survey, mut cold, mut pool, mut exits, mut labels, lives, at, conditions } =
+        std::mem::take(workshop);
+    a.begin(place.base);
+    sites.clear();
+    cold.clear();
+    pool.clear();
+    exits.clear();
+    labels.clear();
+    labels.extend(unit.blocks.iter().map(|_| a.new_dynamic_label()));
     survey.take(unit);
     let mut e = Emitter {
         a,
         unit,
         survey,
-        thunks,
-        registers,
-        first_site,
-        sites: Vec::new(),
-        cold: Vec::new(),
-        pool: Vec::new(),
-        exits: Vec::new(),
+        thunks: place.thunks,
+        registers: place.registers,
+        first_site: place.first_site,
+        sites,
+        cold,
+        pool,
+        exits,
         labels,
         dirty: 0,
         block: &unit.blocks[0],
-        lives: Lives::default(),
-        at: Vec::new(),
+        lives,
+        at,
         x: alloc::Registers::default(),
         v: alloc::Registers::default(),
-        conditions: Vec::new(),
+        conditions,
         index: 0,
         flags: flags::State::default(),
         nzcv_out: true,
@@ -111,8 +141,9 @@ pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize,
     let address = e.thunks.stale;
     dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
     e.emit_pool();
-    let code = e.a.finalize().expect("every label of a unit is defined");
-    Compiled { code, sites: e.sites, stale }
+    let Emitter { a, sites, survey, cold, pool, exits, labels, lives, at, conditions, .. } = e;
+    *workshop = Workshop { a, sites, survey, cold, pool, exits, labels, lives, at, conditions };
+    stale
 }
 
 impl<'a> Emitter<'a> {
@@ -135,7 +166,7 @@ impl<'a> Emitter<'a> {
         self.block = block;
         self.dirty = summary.dirty_in;
         self.nzcv_out = summary.nzcv_out;
-        self.lives.take(block, summary.nzcv_out);
+        survey::lives(&mut self.lives, block, summary.nzcv_out);
         self.at.clear();
         self.at.resize(block.insts.len(), At::None);
         self.x.begin_block();
@@ -143,9 +174,11 @@ impl<'a> Emitter<'a> {
         self.conditions.clear();
         self.flags = flags::State::default();
         for (index, inst) in block.insts.iter().enumerate() {
-            self.index = index;
-            self.emit_inst(inst);
-            self.end_inst();
+            if self.lives[index].uses > 0 || !inst.is_pure() {
+                self.index = index;
+                self.emit_inst(inst);
+                self.end_inst();
+            }
         }
         self.index = block.insts.len();
         self.emit_term(n);
@@ -186,7 +219,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_op(&mut self, val: Val, op: Op, inst: &Inst) {
-        if self.lives.fused[self.index] || self.is_fused(val) {
+        if self.lives[self.index].fused || self.is_fused(val) {
             self.at[self.index] = At::Fused;
             return;
         }
@@ -251,7 +284,11 @@ impl<'a> Emitter<'a> {
         if has_second && self.is_used(second) {
             results[1] = Loc::Reg(self.define(second));
         }
-        self.call_slow(Task::Call(call), args, results);
+        let task = match call {
+            Call::Raise => Task::Raise(self.block.exceptions[inst.imm as usize]),
+            _ => Task::Call(call),
+        };
+        self.call_slow(task, args, results);
         // The thunk has written every dirty home to the state, and the call may have changed registers there.
         self.dirty = 0;
         self.flags = flags::State::default();
@@ -294,7 +331,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_cold(&mut self) {
-        for Cold { label, back, site } in std::mem::take(&mut self.cold) {
+        while let Some(Cold { label, back, site }) = self.cold.pop() {
             let (number, slow) = (self.number(site), self.thunks.slow);
             dynasm!(self.a ; .arch x64 ; =>label ; mov ecx, number ; call extern slow as usize);
             if let Some(back) = back {

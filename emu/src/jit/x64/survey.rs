@@ -37,7 +37,7 @@ pub(super) struct Survey {
     pub blocks: Vec<Summary>,
     pub homes: Homes,
     /// Block at each word of the page, or [`NO_BLOCK`].
-    starts: [u8; 1024],
+    starts: Vec<u8>,
     page: u64,
 }
 
@@ -45,20 +45,21 @@ const NO_BLOCK: u8 = u8::MAX;
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { blocks: Vec::new(), homes: [None; 64], starts: [NO_BLOCK; 1024], page: 0 }
+        Self { blocks: Vec::new(), homes: [None; 64], starts: Vec::new(), page: 0 }
     }
 }
 
 impl Survey {
     /// Looks at a unit.
     pub fn take(&mut self, unit: &Unit) {
-        self.starts.fill(NO_BLOCK);
+        self.starts.clear();
+        self.starts.resize(1024, NO_BLOCK);
         self.page = unit.blocks[0].va >> 12;
         for (n, block) in (0u8..).zip(&unit.blocks) {
             self.starts[(block.va >> 2 & 1023) as usize] = n;
         }
         self.blocks.clear();
-        let mut innermost = [false; NO_BLOCK as usize];
+        let mut in_loop = [false; NO_BLOCK as usize];
         for (n, block) in unit.blocks.iter().enumerate() {
             let mut summary = Summary::default();
             let targets = successors(&block.term);
@@ -68,7 +69,7 @@ impl Survey {
                 match self.block_at(target) {
                     Some(to) => {
                         *successor = Some(to as u8);
-                        innermost[to.min(n + 1)..=n].fill(true);
+                        in_loop[to.min(n + 1)..=n].fill(true);
                     }
                     None => summary.leaves = true,
                 }
@@ -77,7 +78,7 @@ impl Survey {
         }
         let mut weight = [0u32; 64];
         for (n, block) in unit.blocks.iter().enumerate() {
-            self.blocks[n].scan(block, innermost[n], &mut weight);
+            self.blocks[n].scan(block, in_loop[n], &mut weight);
         }
         self.homes = choose_homes(&weight);
         let homes = (0..64).filter(|&r| self.homes[r].is_some()).fold(0u64, |mask, r| mask | 1 << r);
@@ -156,9 +157,19 @@ fn choose_homes(weight: &[u32; 64]) -> Homes {
     let mut homes = [None; 64];
     let first_v = usize::from(FIRST_V);
     for (range, pool) in [(0..first_v, &X_HOMES[..]), (first_v..64, &V_HOMES[..])] {
+        let mut candidates = range.filter(|&r| weight[r] >= 3).fold(0u64, |set, r| set | 1 << r);
         for &host in pool {
-            let candidates = range.clone().filter(|&r| weight[r] >= 3 && homes[r].is_none());
-            let Some(best) = candidates.max_by_key(|&r| (weight[r], std::cmp::Reverse(r))) else { break };
+            let mut best = None;
+            let mut left = candidates;
+            while left != 0 {
+                let r = left.trailing_zeros() as usize;
+                left &= left - 1;
+                if best.is_none_or(|best| weight[r] > weight[best]) {
+                    best = Some(r);
+                }
+            }
+            let Some(best) = best else { break };
+            candidates &= !(1 << best);
             homes[best] = Some(host);
         }
     }
@@ -184,63 +195,58 @@ fn nzcv_effect(code: Code) -> (bool, bool) {
     }
 }
 
-/// How long the values of a block live.
-#[derive(Debug, Default)]
-pub(super) struct Lives {
-    /// The index of each value's last use; the block's length for the terminator.
-    pub last_use: Vec<u16>,
-    pub uses: Vec<u16>,
-    /// Addresses of the form base plus small constant that one access alone uses: the access adds by itself.
-    pub fused: Vec<bool>,
-    /// Whether NZCV matters from each instruction on; the last entry is for the terminator. What may leave the unit
-    /// shows NZCV to an exception handler.
-    pub nzcv: Vec<bool>,
+/// How long a value lives.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Life {
+    /// The index of its last use; the block's length for the terminator.
+    pub last_use: u16,
+    /// Its uses by instructions that are not dead.
+    pub uses: u16,
+    /// It is an address of the form base plus small constant that one access alone uses: the access adds by itself.
+    pub fused: bool,
+    /// Whether NZCV matters from its instruction on. What may leave the unit shows NZCV to an exception handler.
+    pub nzcv: bool,
 }
 
-impl Lives {
-    /// Looks at a block, at whose end NZCV may matter.
-    pub fn take(&mut self, block: &Block, nzcv_out: bool) {
-        let len = block.insts.len();
-        for list in [&mut self.last_use, &mut self.uses] {
-            list.clear();
-            list.resize(len, 0);
+/// Fills in the life of each value of a block, at whose end NZCV may matter; one more stands for the terminator.
+pub(super) fn lives(lives: &mut Vec<Life>, block: &Block, nzcv_out: bool) {
+    let len = block.insts.len();
+    lives.clear();
+    lives.resize(len + 1, Life { nzcv: nzcv_out, ..Life::default() });
+    if let Term::If { cond: v, .. } | Term::Indirect { target: v, .. } = block.term {
+        let v = usize::from(v.0);
+        lives[v].last_use = len as u16;
+        lives[v].uses += 1;
+        // What a fused condition is computed from lives as long as itself.
+        if let Some(arg) = block.insts[v].args().next()
+            && matches!(block.insts[v].code, Code::Op(_))
+        {
+            lives[usize::from(arg.0)].last_use = len as u16;
         }
-        self.fused.clear();
-        self.fused.resize(len, false);
-        self.nzcv.clear();
-        self.nzcv.resize(len + 1, nzcv_out);
-        if let Term::If { cond: v, .. } | Term::Indirect { target: v, .. } = block.term {
-            let v = usize::from(v.0);
-            self.last_use[v] = len as u16;
-            self.uses[v] += 1;
-            // What a fused condition is computed from lives as long as itself.
-            if let Some(arg) = block.insts[v].args().next()
-                && matches!(block.insts[v].code, Code::Op(_))
-            {
-                self.last_use[usize::from(arg.0)] = len as u16;
+    }
+    let mut nzcv = nzcv_out;
+    for (n, inst) in block.insts.iter().enumerate().rev() {
+        let life = lives[n];
+        lives[n].nzcv = nzcv;
+        if life.uses == 0 && inst.is_pure() {
+            continue;
+        }
+        for arg in inst.args() {
+            let arg = &mut lives[usize::from(arg.0)];
+            arg.last_use = arg.last_use.max(n as u16);
+            arg.uses += 1;
+        }
+        if life.uses == 1 && is_near_address(block, inst) {
+            let user = block.insts.get(usize::from(life.last_use));
+            if user.is_some_and(|user| is_access(user.code) && user.args[0].0 == n as u16) {
+                lives[n].fused = true;
+                let base = &mut lives[usize::from(inst.args[0].0)];
+                base.last_use = base.last_use.max(life.last_use);
             }
         }
-        let mut nzcv = nzcv_out;
-        for (n, inst) in block.insts.iter().enumerate().rev() {
-            for arg in inst.args() {
-                let arg = usize::from(arg.0);
-                self.last_use[arg] = self.last_use[arg].max(n as u16);
-                self.uses[arg] += 1;
-            }
-            if self.uses[n] == 1 && is_near_address(block, inst) {
-                let user = self.last_use[n];
-                let fused =
-                    block.insts.get(usize::from(user)).is_some_and(|i| is_access(i.code) && i.args[0].0 == n as u16);
-                if fused {
-                    self.fused[n] = true;
-                    let base = &mut self.last_use[usize::from(inst.args[0].0)];
-                    *base = (*base).max(user);
-                }
-            }
-            let (reads, writes) = nzcv_effect(inst.code);
-            nzcv = reads || inst.may_exit() || (nzcv && !writes);
-            self.nzcv[n] = nzcv;
-        }
+        let (reads, writes) = nzcv_effect(inst.code);
+        nzcv = reads || inst.may_exit() || (nzcv && !writes);
+        lives[n].nzcv = nzcv;
     }
 }
 
@@ -253,9 +259,9 @@ fn is_access(code: Code) -> bool {
 
 /// Whether an instruction adds a constant that an access can hold.
 fn is_near_address(block: &Block, inst: &Inst) -> bool {
-    if inst.code != Code::Op(Op::Int(IntOp::Add64)) {
+    if !matches!(inst.code, Code::Op(Op::Int(IntOp::Add64))) {
         return false;
     }
     let offset = block.insts[usize::from(inst.args[1].0)];
-    offset.code == Code::Imm && i32::try_from(offset.imm as i64).is_ok()
+    matches!(offset.code, Code::Imm) && i32::try_from(offset.imm as i64).is_ok()
 }

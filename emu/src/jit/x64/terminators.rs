@@ -11,9 +11,10 @@ use super::alloc::At;
 use super::flags::host_condition;
 use crate::ir::block::{Code, Term, Val};
 use crate::ir::op::{IntOp, Op};
-use crate::mmu::tlb::{ENTRIES, Memory, slot};
+use crate::mmu::tlb::{ENTRIES, JUMPS, Memory, slot};
 
 /// Code behind the unit by which an edge leaves it.
+#[derive(Debug)]
 pub(super) struct ColdExit {
     label: DynamicLabel,
     /// Homes that differ from the state there.
@@ -24,6 +25,7 @@ pub(super) struct ColdExit {
     why: Why,
 }
 
+#[derive(Debug)]
 enum Why {
     /// To another unit.
     Edge,
@@ -278,7 +280,7 @@ impl Emitter<'_> {
     fn indirect(&mut self) {
         let attention = frame::at(offset_of!(Frame, attention));
         let jumps = offset_of!(Memory, jumps) as i32;
-        let mask = ENTRIES as i32 - 1;
+        let mask = JUMPS as i32 - 1;
         let thunk = self.thunks.indirect;
         dynasm!(self.a
             ; .arch x64

@@ -1,0 +1,163 @@
+//! `cargo xtask bench`: the same guests and work on Handset and on QEMU in turn, by the host's clock on console lines.
+//!
+//! One emulator runs at a time. Each boots once a round and number of vCPUs, and does all its work in that boot, as a
+//! user would. Left out: micro-benchmarks of the translator.
+
+mod boot;
+mod console;
+mod disk;
+mod emulator;
+mod memory;
+mod plot;
+mod report;
+mod table;
+mod work;
+
+use crate::{cargo, guests, host, progress, target_dir};
+use anyhow::{Context, Result, bail};
+use boot::{Sample, Session};
+use emulator::{Emulator, Machine, PEERS};
+use std::path::PathBuf;
+use table::Samples;
+
+/// What is measured, and how often.
+#[derive(clap::Args)]
+pub struct Options {
+    /// How often, on each emulator in turn
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Only work of this class, or with these words in its name; nothing is written to docs/performance.md
+    #[arg(long, value_name = "CLASS|NAME")]
+    only: Vec<String>,
+    /// Handset alone, without QEMU; nothing is written to docs/performance.md
+    #[arg(long)]
+    alone: bool,
+}
+
+/// One run under way.
+struct Bench {
+    options: Options,
+    kernel_guest: PathBuf,
+    disk_guest: PathBuf,
+    programs: PathBuf,
+    samples: Samples,
+    held: Vec<report::Held>,
+    failures: Vec<String>,
+}
+
+/// Sets everything up, measures, prints the table and writes the page.
+pub fn run(options: Options) -> Result<()> {
+    host::set_up(host::EVERYTHING)?;
+    progress::run("build handset", cargo().args(["build", "--release", "--package", "handset"]))?;
+    let mut bench = Bench {
+        kernel_guest: guests::fetch("debian12", false)?,
+        disk_guest: guests::fetch("debian12-bench", false)?,
+        programs: disk::make(&target_dir().join("bench"))?,
+        options,
+        samples: Samples::default(),
+        held: Vec::new(),
+        failures: Vec::new(),
+    };
+    if !(0..work::ALL.len()).any(|index| bench.wanted(index)) {
+        let classes: Vec<&str> = work::CLASSES.iter().map(|class| class.names().1).collect();
+        bail!("no work is of the class, or has in its name, what --only says; the classes are {}", classes.join(" "));
+    }
+    let peers: &[Emulator] = if bench.options.alone { &[] } else { PEERS };
+    for round in 1..=bench.options.rounds {
+        for emulator in std::iter::once(&Emulator::Handset).chain(peers) {
+            bench.round(round, *emulator);
+        }
+    }
+    bench.finish()
+}
+
+impl Bench {
+    fn wanted(&self, index: usize) -> bool {
+        let work = &work::ALL[index];
+        let only = &self.options.only;
+        only.is_empty() || only.iter().any(|word| work.class.names().1 == word || work.name.contains(word.as_str()))
+    }
+
+    /// Keeps a sample, and shows it.
+    fn keep(&mut self, index: usize, smp: u32, emulator: Emulator, sample: Sample) {
+        eprintln!("    {:<28} {:>7.2} s", work::ALL[index].name, sample.seconds);
+        self.samples.add((index, smp), emulator, sample);
+    }
+
+    /// All that one emulator does in a round. What fails is noted, and the rest goes on.
+    fn round(&mut self, round: u16, emulator: Emulator) {
+        let place = |name| work::ALL.iter().position(|work| work.name == name).expect("a name of the table");
+        let (shell, login) = (place(work::BOOT_TO_SHELL), place(work::BOOT_TO_LOGIN));
+        let rounds = self.options.rounds;
+        if self.wanted(shell) {
+            eprintln!("  round {round} of {rounds}: {}, busybox", emulator.name());
+            match boot::to_shell(emulator, &Machine { guest: &self.kernel_guest, smp: 1, disk: None }) {
+                Ok(sample) => self.keep(shell, 1, emulator, sample),
+                Err(error) => self.fail(emulator, 1, &error),
+            }
+        }
+        for smp in [1, 2] {
+            let all = 0..work::ALL.len();
+            let mut left: Vec<usize> = all.filter(|i| self.wanted(*i) && work::ALL[*i].smp.contains(&smp)).collect();
+            left.retain(|index| *index != shell);
+            while !left.is_empty() {
+                eprintln!("  round {round} of {rounds}: {}, {smp} vCPU", emulator.name());
+                // A work that ends the boot is not tried again in this round.
+                if let Err(error) = self.session(emulator, smp, login, &mut left) {
+                    self.fail(emulator, smp, &error);
+                }
+            }
+        }
+    }
+
+    /// One boot, and as much of the work as can be done in it. What was tried is taken out of `left`.
+    fn session(&mut self, emulator: Emulator, smp: u32, login: usize, left: &mut Vec<usize>) -> Result<()> {
+        let wants_login = left.contains(&login);
+        left.retain(|index| *index != login);
+        let (guest, disk) = (self.disk_guest.clone(), self.programs.clone());
+        let begun = Session::begin(emulator, &Machine { guest: &guest, smp, disk: Some(&disk) });
+        if begun.is_err() {
+            left.clear();
+        }
+        let mut session = begun.context(work::BOOT_TO_LOGIN)?;
+        if wants_login {
+            self.keep(login, smp, emulator, session.login.clone());
+        }
+        while !left.is_empty() {
+            let index = left.remove(0);
+            let sample = session.work(index, &work::ALL[index])?;
+            self.keep(index, smp, emulator, sample);
+        }
+        let memory = session.memory()?;
+        self.held.retain(|held| (held.0, held.1) != (emulator, smp));
+        self.held.push((emulator, smp, memory));
+        session.end()
+    }
+
+    fn fail(&mut self, emulator: Emulator, smp: u32, error: &anyhow::Error) {
+        let text = format!("{}, {smp} vCPU: {error:#}", emulator.name());
+        eprintln!("  FAILED {text}");
+        self.failures.push(text);
+    }
+
+    /// Prints, writes, and says whether all went well.
+    fn finish(&self) -> Result<()> {
+        let rows = self.samples.rows();
+        let table = report::table(&self.samples, &rows, &self.held);
+        println!("{table}\n{}", report::summary(&rows));
+        for (name, emulator, output) in self.samples.disagreements() {
+            eprintln!("{name}: {} said: {}", emulator.name(), output.trim_end());
+        }
+        if !self.failures.is_empty() {
+            bail!("{} failures:\n{}", self.failures.len(), self.failures.join("\n"));
+        }
+        if self.options.only.is_empty() && !self.options.alone {
+            report::write(&table, &rows, &self.disk_guest, self.options.rounds.into())?;
+            eprintln!("  wrote docs/performance.md");
+        }
+        match rows.iter().find(|row| !row.same) {
+            Some(row) => bail!("{}: not all runs gave the same output", row.name),
+            None => Ok(()),
+        }
+    }
+}
