@@ -71,8 +71,8 @@ pub struct Run {
     #[arg(long = "drive", value_name = "file=F,format=raw|qcow2[,readonly][,snapshot][,backing=on][,serial=S]")]
     pub drives: Vec<DriveSpec>,
     /// The network: user-mode NAT, which may have port forwards (repeatable: the host's port, then the guest's), lead nowhere
-    /// else (restrict), or ask another DNS server than the host does; or none [default: user; none for --bios without a
-    /// --drive, which would try to boot from it]
+    /// else (restrict), or ask another DNS server than the host does; or none
+    /// [default: user, but none for --bios without a --drive, which would try to boot from it]
     #[arg(long, value_name = "user[,hostfwd=tcp|udp:127.0.0.1:P-:P][,restrict][,resolver=ADDRESS]|none")]
     pub net: Option<NetSpec>,
     /// CPUs, 1 to 8

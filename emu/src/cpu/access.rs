@@ -38,17 +38,19 @@ impl Core {
         let perms = if access.el == El::El0 { leaf.el0 } else { leaf.el1 };
         let watched = self.page_is_watched(walk::strip_tag(&s.sys, va));
         let write = perms.write && leaf.dirty && !watched;
-        let write = write && ram.offset(page, 4096).is_some_and(|offset| ram.code_pages().allow_stores(offset));
+        let write = write && ram.offset(page, 4096).is_none_or(|offset| ram.code_pages().allow_stores(offset));
         self.contexts.tables(table).insert(va, leaf, addend, perms.read && !watched, write);
     }
 
     /// The page's physical address for an access, by the TLB or a walk.
     fn translate(&mut self, s: &CpuState, va: u64, mem: Mem, write: bool) -> Result<Pa, Exception> {
         let (el, table) = self.table(s, mem.unprivileged);
-        let entry = *self.contexts.tables(table).entry(va);
-        let tag = if write { entry.write } else { entry.read };
-        if tag == va & !0xfff {
-            return Ok(Pa(entry.page & !0xfff | va & 0xfff));
+        let tables = self.contexts.tables(table);
+        let page = tables.entry(va).page;
+        // What is not RAM may be Device memory, where the walk finds a misaligned access.
+        let fits = page & Entry::DEVICE == 0 || va.is_multiple_of(u64::from(mem.bytes));
+        if fits && tables.knows(va, write) {
+            return Ok(Pa(page & !0xfff | va & 0xfff));
         }
         let access = Access { write, fetch: false, el, pan: s.pstate.pan };
         let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access).map_err(|f| Self::abort(va, f, write))?;

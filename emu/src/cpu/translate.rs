@@ -282,7 +282,8 @@ impl Core {
             let ram = self.wiring.bus.ram();
             // The guest's stores come before the look at the mark.
             fence(Ordering::SeqCst);
-            if ram.offset(page, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
+            // Of flash, nobody keeps which pages hold code.
+            if ram.offset(page, 1).is_none_or(|offset| ram.code_pages().is_code(offset)) {
                 self.drop_code(page.0 | va & 0xfc0, 64);
             }
         }

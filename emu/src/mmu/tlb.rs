@@ -33,6 +33,9 @@ impl Entry {
     pub const DEVICE: u64 = 1;
     /// Holds for every ASID.
     pub const GLOBAL: u64 = 2;
+    /// In a tag of a page that is not RAM: the page is known, and accesses to it take the slow path. A bit of the slot,
+    /// so that no address that indexes the entry can hit, and not the one of [`Entry::invalid`].
+    pub const SLOW: u64 = 2 << 12;
 
     /// An entry that no address that indexes slot `slot` can hit.
     const fn invalid(slot: usize) -> Self {
@@ -204,6 +207,15 @@ impl Tables {
         &self.memory.entries[slot(va)]
     }
 
+    /// Whether an address's page is entered for such accesses, whether translated code may use it or not.
+    #[must_use]
+    pub fn knows(&self, va: u64, write: bool) -> bool {
+        let entry = self.entry(va);
+        let tag = if write { entry.write } else { entry.read };
+        let page = va & !0xfff;
+        tag == page || tag == page ^ Entry::SLOW
+    }
+
     /// What translated code is given; stays where it is as long as the tables live.
     pub fn memory(&mut self) -> *mut Memory {
         &raw mut *self.memory
@@ -296,7 +308,8 @@ impl Tables {
     }
 
     /// Enters a page for the address `va` (whole, with its tag). `ram` is the addend when the page is RAM of a Normal
-    /// type; `read` and `write` say for which accesses translated code may use it without asking.
+    /// type; `read` and `write` say for which accesses translated code may then use it without asking, and the slow path
+    /// without a walk.
     pub fn insert(&mut self, va: u64, leaf: &Leaf, ram: Option<u64>, read: bool, write: bool) {
         let page = va & !0xfff;
         let slot = slot(va);
@@ -320,7 +333,15 @@ impl Tables {
                     entry.write = page;
                 }
             }
-            None => entry.page |= Entry::DEVICE,
+            None => {
+                entry.page |= Entry::DEVICE;
+                if read {
+                    entry.read = page ^ Entry::SLOW;
+                }
+                if write {
+                    entry.write = page ^ Entry::SLOW;
+                }
+            }
         }
         self.memory.entries[slot] = entry;
         self.touched_entries.add(slot, ENTRIES);
@@ -542,6 +563,20 @@ mod tests {
         let t = Tables::new();
         for va in [0, 0x1000, 0x1fff, 0xffff_ffff_ffff_f000, 0xfff_f000, u64::MAX] {
             assert!(!hits(&t, va), "{va:x}");
+        }
+    }
+
+    #[test]
+    fn a_devices_page_is_known_and_never_hit() {
+        let mut t = Tables::new();
+        for va in [0, 0x900_0000, 0xffff_8000_0900_2000] {
+            assert!(!t.knows(va, true) && !t.knows(va, false));
+            t.insert(va, &leaf(0x900_0000, true, 12), None, true, false);
+            assert!(t.knows(va + 0x18, false) && !t.knows(va, true));
+            for other in [va, va ^ Entry::SLOW, va ^ 0x1000, va ^ 1 << 63] {
+                assert!(!hits(&t, other), "{other:x}");
+                assert!(other == va || !t.knows(other, false), "{other:x}");
+            }
         }
     }
 
