@@ -63,6 +63,11 @@ impl Console {
         Self { name, child, input, heard, read: 0 }
     }
 
+    /// The emulator's process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `find` finds its end in what was said since the last wait, and returns what stands before that end.
     fn wait(&mut self, what: &str, limit: Duration, find: impl Fn(&str) -> Option<usize>) -> String {
         let until = Instant::now() + limit;

@@ -7,6 +7,7 @@ pub mod a64;
 pub mod cases;
 pub mod console;
 pub mod emulator;
+pub mod footprint;
 pub mod guest;
 
 /// Makes a test of each named case, on one emulator.

@@ -7,8 +7,8 @@ mod boot;
 mod console;
 mod disk;
 mod emulator;
-mod memory;
 mod plot;
+mod process;
 mod report;
 mod table;
 mod work;
@@ -80,7 +80,7 @@ impl Bench {
 
     /// Keeps a sample, and shows it.
     fn keep(&mut self, index: usize, smp: u32, emulator: Emulator, sample: Sample) {
-        eprintln!("    {:<28} {:>7.2} s", work::ALL[index].name, sample.seconds);
+        eprintln!("    {:<28} {:>7.2} s, {:>7.2} s of CPU", work::ALL[index].name, sample.seconds, sample.cpu);
         self.samples.add((index, smp), emulator, sample);
     }
 
@@ -99,7 +99,7 @@ impl Bench {
         for smp in [1, 2] {
             let all = 0..work::ALL.len();
             let mut left: Vec<usize> = all.filter(|i| self.wanted(*i) && work::ALL[*i].smp.contains(&smp)).collect();
-            left.retain(|index| *index != shell);
+            left.retain(|index| *index != shell && !self.samples.is_beaten((*index, smp), emulator));
             while !left.is_empty() {
                 eprintln!("  round {round} of {rounds}: {}, {smp} vCPU", emulator.name());
                 // A work that ends the boot is not tried again in this round.

@@ -73,8 +73,16 @@ mod tests {
     fn a_row_is_a_named_bar() {
         let of = |median| Spread { median, low: median, high: median };
         let name = "a <b> & c".to_owned();
-        let row =
-            Row { class: Class::Memory, name, ours: of(1.0), theirs: of(3.0), peer: Emulator::QemuMax, same: true };
+        let row = Row {
+            class: Class::Memory,
+            name,
+            ours: of(1.0),
+            theirs: of(3.0),
+            peer: Emulator::QemuMax,
+            ours_cpu: 1.0,
+            theirs_cpu: 3.0,
+            same: true,
+        };
         let svg = draw(&[row]);
         assert!(svg.contains(">a &lt;b> &amp; c</text>") && svg.contains(">3.0×</text>"), "{svg}");
     }

@@ -2,7 +2,7 @@
 //! written; the rest is for people.
 
 use super::emulator::{Emulator, MEMORY_MIB, PEERS};
-use super::memory::Memory;
+use super::process::Memory;
 use super::table::{Row, Samples, class_means, mean};
 use crate::{progress, workspace};
 use anyhow::{Context, Result, anyhow};
@@ -21,27 +21,30 @@ pub type Held = (Emulator, u32, Memory);
 
 /// The table, with what sums it up.
 pub fn table(samples: &Samples, rows: &[Row], held: &[Held]) -> String {
-    let mut text = "| workload | Handset | QEMU | ratio | same output |\n|---|---|---|---|---|\n".to_owned();
+    let mut text =
+        "| workload | Handset | QEMU | ratio | ratio of CPU time | same output |\n|---|---|---|---|---|---|\n"
+            .to_owned();
     let mut line = |words: String| writeln!(text, "{words}").expect("a String takes all text");
     let mut class = None;
     for row in rows {
         if class.replace(row.class) != Some(row.class) {
             let mean = mean(rows.iter().filter(|r| r.class == row.class)).unwrap_or(1.0);
-            line(format!("| **{}** | | | **{mean:.1}×** | |", row.class.names().0));
+            line(format!("| **{}** | | | **{mean:.1}×** | | |", row.class.names().0));
         }
         let seconds = |s: super::table::Spread| format!("{:.2} ({:.2}–{:.2})", s.median, s.low, s.high);
         let peer = if row.peer == PEERS[0] { "" } else { " a76" };
         let same = if row.same { "yes" } else { "**NO**" };
         line(format!(
-            "| {} | {} | {}{peer} | {:.1}× | {same} |",
+            "| {} | {} | {}{peer} | {:.1}× | {:.1}× | {same} |",
             row.name,
             seconds(row.ours),
             seconds(row.theirs),
-            row.ratio()
+            row.ratio(),
+            row.theirs_cpu / row.ours_cpu
         ));
     }
     if let Some(mean) = mean(rows.iter()) {
-        line(format!("| **all {}, geometric mean** | | | **{mean:.2}×** | |", rows.len()));
+        line(format!("| **all {}, geometric mean** | | | **{mean:.2}×** | | |", rows.len()));
     }
     let scaling = samples.scaling();
     if !scaling.is_empty() {
@@ -102,7 +105,9 @@ fn conditions(guest: &Path, rounds: usize) -> Result<String> {
         "Measured {date} on {} × {}, Handset {commit} against {qemu}: `-M virt,gic-version=3 -accel tcg,thread=multi`, \
          `-cpu {}` and `-cpu {}`, of which the faster counts for each workload (`a76` marks the second). Guest: \
          {kernel}, {} MiB. Seconds of the host's clock between two marks on the guest's console: the median of {rounds} \
-         rounds, the emulators in turn, with the least and the most.",
+         rounds, the emulators in turn, with the least and the most; beside \
+         them the CPU time of the emulators' processes, which other load on the machine disturbs less. After the first \
+         round, a QEMU that was slower by a tenth or more than the other does not do that work again.",
         models.len(),
         models.first().unwrap_or(&"an unknown CPU"),
         PEERS[0].cpu(),

@@ -29,6 +29,9 @@ pub struct Row {
     /// Of the QEMU that was faster here.
     pub theirs: Spread,
     pub peer: Emulator,
+    /// The medians of CPU time, for the same two.
+    pub ours_cpu: f64,
+    pub theirs_cpu: f64,
     /// Whether every run, on whatever emulator, ended well and said the same.
     pub same: bool,
 }
@@ -46,8 +49,20 @@ impl Samples {
         self.0.entry(key).or_default().entry(emulator).or_default().push(sample);
     }
 
+    /// Whether this is a QEMU that need not be asked again, since another was faster by a tenth or more.
+    pub fn is_beaten(&self, key: Key, emulator: Emulator) -> bool {
+        let median = |who| self.spread(key, who).map(|spread| spread.median);
+        let others = PEERS.iter().filter(|peer| **peer != emulator).filter_map(|peer| median(*peer));
+        let best = others.min_by(f64::total_cmp);
+        emulator != Emulator::Handset && best.zip(median(emulator)).is_some_and(|(best, own)| own > best * 1.1)
+    }
+
     fn spread(&self, key: Key, emulator: Emulator) -> Option<Spread> {
         spread(self.0.get(&key)?.get(&emulator)?.iter().map(|sample| sample.seconds).collect())
+    }
+
+    fn cpu(&self, key: Key, emulator: Emulator) -> Option<f64> {
+        Some(spread(self.0.get(&key)?.get(&emulator)?.iter().map(|sample| sample.cpu).collect())?.median)
     }
 
     /// The table: a row for each work that both Handset and a QEMU have done.
@@ -63,7 +78,9 @@ impl Samples {
                 let first = outputs.next()?;
                 let well = work.run.is_empty() || first.starts_with("0\n");
                 let name = if key.1 > 1 { format!("{}, {} vCPUs", work.name, key.1) } else { work.name.to_owned() };
-                Some(Row { class: work.class, name, ours, theirs, peer, same: well && outputs.all(|o| o == first) })
+                let same = well && outputs.all(|o| o == first);
+                let (ours_cpu, theirs_cpu) = (self.cpu(*key, Emulator::Handset)?, self.cpu(*key, peer)?);
+                Some(Row { class: work.class, name, ours, theirs, peer, ours_cpu, theirs_cpu, same })
             })
             .collect()
     }
@@ -115,7 +132,7 @@ mod tests {
     use super::*;
 
     fn sample(seconds: f64, output: &str) -> Sample {
-        Sample { seconds, output: output.to_owned() }
+        Sample { seconds, cpu: seconds / 2.0, output: output.to_owned() }
     }
 
     /// A work that has a command, so that its status counts.
@@ -136,7 +153,10 @@ mod tests {
         assert_eq!((rows[0].ours.median, rows[0].ours.low, rows[0].ours.high), (2.0, 1.0, 9.0));
         assert_eq!((rows[0].peer, rows[0].ratio(), rows[0].same), (Emulator::QemuA76, 3.0, true));
         assert_eq!(class_means(&rows), [(Class::Integer, 3.0_f64.ln().exp())]);
+        assert_eq!((rows[0].ours_cpu, rows[0].theirs_cpu), (1.0, 3.0));
         assert!(samples.disagreements().is_empty());
+        assert!(samples.is_beaten(key, Emulator::QemuMax) && !samples.is_beaten(key, Emulator::QemuA76));
+        assert!(!samples.is_beaten(key, Emulator::Handset));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How much of the host's memory an emulator holds, beside what the guest has touched of its RAM (Linux: proc(5), smaps).
+//! What an emulator takes of the host: CPU time, and memory beside what the guest has touched of its RAM (Linux: proc(5)).
 //!
 //! Left out: what the kernel holds on the emulator's behalf, such as the page cache of its disks.
 
@@ -16,8 +16,23 @@ pub struct Memory {
     pub other_shared_once: u64,
 }
 
-/// Looks at a process that runs a guest with so much RAM.
-pub fn of(process: u32, guest_ram_mib: u64) -> Result<Memory> {
+/// The seconds of CPU time that a process has used, in all its threads.
+pub fn cpu_seconds(process: u32) -> Result<f64> {
+    let path = format!("/proc/{process}/stat");
+    let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    Ok(read_cpu_seconds(&text))
+}
+
+fn read_cpu_seconds(stat: &str) -> f64 {
+    // The second field, the name, is in parentheses and may hold anything; utime and stime are the 14th and 15th.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u32 = after_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u32>().ok()).sum();
+    // Linux counts them in hundredths for programs, whatever its own tick is.
+    f64::from(ticks) / 100.0
+}
+
+/// The memory of a process that runs a guest with so much RAM.
+pub fn memory(process: u32, guest_ram_mib: u64) -> Result<Memory> {
     let path = format!("/proc/{process}/smaps");
     let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     Ok(read(&text, guest_ram_mib << 20))
@@ -53,6 +68,12 @@ fn hex(digits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_any_kind_does_not_shift_the_times() {
+        let stat = "7 (a) b (c) R 1 2 3 0 -1 4194304 10 11 12 13 150 50 99 98 20 0 2 0 5 6 7";
+        assert_eq!(read_cpu_seconds(stat), 2.0);
+    }
 
     #[test]
     fn the_guests_ram_is_told_from_the_rest_by_its_size() {
