@@ -101,6 +101,7 @@ programs! {
     timer [1, 4];
     gic [1, 4];
     psci [4];
+    reset [1];
     atomics [4];
     smc [4];
     fp [1];

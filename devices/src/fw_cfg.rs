@@ -5,6 +5,7 @@
 //! the specification), and ACPI and SMBIOS tables, which are files that the board may add.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vm_fdt::FdtWriter;
@@ -149,6 +150,13 @@ impl FwCfg {
     pub fn set_cpus(&mut self, cpus: u16) {
         self.set_item(key::NB_CPUS, cpus.to_le_bytes().to_vec());
         self.set_item(key::MAX_CPUS, cpus.to_le_bytes().to_vec());
+    }
+
+    /// How long firmware is to wait for somebody to ask for its menu.
+    pub fn set_menu_wait(&mut self, wait: Duration) {
+        self.set_item(key::BOOT_MENU, 1_u16.to_le_bytes().to_vec());
+        let ms = u16::try_from(wait.as_millis()).unwrap_or(u16::MAX);
+        self.add_file("etc/boot-menu-wait", ms.to_le_bytes().to_vec()).expect("the file is short, and files are few");
     }
 
     /// Gives firmware a kernel to boot, each part with its size.

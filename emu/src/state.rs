@@ -94,7 +94,7 @@ impl Default for Pstate {
     }
 }
 
-/// Frequency of the system counter in Hz.
+/// Frequency of the system counter in Hz, and CNTFRQ_EL0 until the guest, whose highest level is EL1, tells itself another.
 pub const CNTFRQ: u64 = 62_500_000;
 
 /// System registers of EL1 and EL0 that are storage.
@@ -127,6 +127,7 @@ pub struct SysRegs {
     pub contextidr: u64,
     pub tpidr_el1: u64,
     pub cntkctl: u64,
+    pub cntfrq: u64,
     pub csselr: u64,
     pub pmselr: u64,
     pub pmuserenr: u64,
@@ -155,6 +156,18 @@ pub struct SysRegs {
     pub os_locked: bool,
 }
 
+/// The local exclusive monitor: what the last load-exclusive read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[repr(C)]
+pub struct Monitor {
+    /// The value, zero-extended.
+    pub value: u128,
+    /// Address.
+    pub va: u64,
+    /// Bytes; 0 while the monitor is open.
+    pub bytes: u32,
+}
+
 /// Everything that an instruction can see of its own vCPU, system registers among it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[repr(C, align(64))]
@@ -175,6 +188,8 @@ pub struct CpuState {
     pub sp: [u64; 2],
     /// TLB maintenance was sent to other vCPUs, which a DSB has yet to wait for.
     pub unsynchronized: u32,
+    /// The exclusive monitor.
+    pub monitor: Monitor,
     /// System registers.
     pub sys: SysRegs,
 }

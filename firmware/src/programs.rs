@@ -12,6 +12,7 @@ mod granules;
 mod hello;
 mod mmu;
 mod psci;
+mod reset;
 mod smc;
 mod timer;
 
@@ -29,6 +30,7 @@ pub(crate) const TABLE: &[(&str, Emit)] = &[
     ("timer", timer::emit),
     ("gic", gic::emit),
     ("psci", psci::emit),
+    ("reset", reset::emit),
     ("atomics", atomics::emit),
     ("smc", smc::emit),
     ("fp", fp::emit),

@@ -10,9 +10,21 @@ fn u64_at(image: &[u8], offset: usize) -> u64 {
 fn every_name_has_a_program_and_no_other_name_has() {
     let names: Vec<_> = firmware::names().collect();
     assert_eq!(firmware::programs().iter().map(|program| program.name).collect::<Vec<_>>(), names);
-    for wanted in
-        ["hello", "exceptions", "debug", "mmu", "granules", "timer", "gic", "psci", "atomics", "smc", "fp", "demo"]
-    {
+    for wanted in [
+        "hello",
+        "exceptions",
+        "debug",
+        "mmu",
+        "granules",
+        "timer",
+        "gic",
+        "psci",
+        "reset",
+        "atomics",
+        "smc",
+        "fp",
+        "demo",
+    ] {
         assert!(names.contains(&wanted), "{wanted} is missing");
     }
     assert_eq!(firmware::program("no such program"), None);

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use emu::cpu::Engine;
-use emu::machine::Gic;
+use emu::machine::{Gic, cpu_models};
 
 use crate::disk::DriveSpec;
 use crate::net::{NetSpec, UserSpec};
@@ -66,20 +66,23 @@ pub struct Run {
     /// A device tree to use instead of the generated one
     #[arg(long, value_name = "F")]
     pub dtb: Option<PathBuf>,
-    /// A disk (repeatable; Linux calls the last one vda)
-    #[arg(long = "drive", value_name = "file=F,format=raw|qcow2[,readonly][,snapshot]")]
+    /// A disk (repeatable; Linux calls the last one vda). snapshot forgets what was written; backing lets a qcow2 image name
+    /// others
+    #[arg(long = "drive", value_name = "file=F,format=raw|qcow2[,readonly][,snapshot][,backing=on][,serial=S]")]
     pub drives: Vec<DriveSpec>,
-    /// The network: user-mode NAT with port forwards, or none
-    #[arg(long, value_name = "user[,hostfwd=tcp:127.0.0.1:P-:P]|none", default_value = "user")]
-    pub net: NetSpec,
+    /// The network: user-mode NAT, which may have port forwards (repeatable: the host's port, then the guest's), lead nowhere
+    /// else (restrict), or ask another DNS server than the host does; or none
+    /// [default: user, but none for --bios without a --drive, which would try to boot from it]
+    #[arg(long, value_name = "user[,hostfwd=tcp|udp:127.0.0.1:P-:P][,restrict][,resolver=ADDRESS]|none")]
+    pub net: Option<NetSpec>,
     /// CPUs, 1 to 8
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = cpus)]
     pub smp: usize,
     /// RAM, such as 512M or 2G; a plain number is MiB [default: what the guest wants, or 1G]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory: Option<u64>,
-    /// The CPU model
-    #[arg(long, value_name = "NAME", default_value = "handset")]
+    /// The CPU model; `help` lists them
+    #[arg(long, value_name = "NAME", default_value = "handset", value_parser = model)]
     pub cpu: String,
     /// The version of the interrupt controller
     #[arg(long, value_name = "2|3", default_value = "3", value_parser = gic)]
@@ -96,7 +99,7 @@ pub struct Run {
     /// Write what the screen shows after so many seconds as a PNG (repeatable)
     #[arg(long = "screenshot-at", value_name = "SECONDS=F.png")]
     pub screenshots: Vec<Screenshot>,
-    /// What executes the guest's instructions
+    /// What executes the guest's instructions: jit translates them; interp interprets them, slowly
     #[arg(long, value_name = "ENGINE", default_value = ENGINES[0].0, value_parser = engine)]
     pub accel: Engine,
     /// Print counters at the end
@@ -170,12 +173,27 @@ fn engine(text: &str) -> Result<Engine, String> {
     found.map(|(_, engine)| *engine).ok_or_else(|| format!("there is no such engine; there are: {}", names()))
 }
 
+fn model(text: &str) -> Result<String, String> {
+    if text == "help" || cpu_models().any(|(name, _)| name == text) {
+        return Ok(text.to_owned());
+    }
+    let names: Vec<_> = cpu_models().map(|(name, _)| name).collect();
+    Err(format!("there is no such model; there are: {}", names.join(", ")))
+}
+
+/// What `--cpu help` says.
+fn models() -> String {
+    cpu_models().map(|(name, about)| format!("{name:12} {about}\n")).collect()
+}
+
 impl Run {
     /// What the options ask of the network; none for no card.
-    pub fn user_net(&self) -> Option<&UserSpec> {
+    pub fn user_net(&self) -> Option<UserSpec> {
         match &self.net {
-            NetSpec::None => None,
-            NetSpec::User(spec) => Some(spec),
+            None if self.bios.is_some() && self.drives.is_empty() => None,
+            None => Some(UserSpec::default()),
+            Some(NetSpec::None) => None,
+            Some(NetSpec::User(spec)) => Some(spec.clone()),
         }
     }
 }
@@ -185,6 +203,8 @@ impl Run {
 pub enum Refusal {
     /// Print this.
     Print(clap::Error),
+    /// Print this, which was asked for.
+    Answer(String),
     /// Say this, without a full stop.
     Complain(String),
 }
@@ -201,6 +221,9 @@ where
         _ => Refusal::Complain(complaint(&error)),
     })?;
     let Command::Run(run) = &cli.command;
+    if run.cpu == "help" {
+        return Err(Refusal::Answer(models()));
+    }
     if run.append.is_some() && run.kernel.is_none() && run.guest.is_none() {
         return Err(Refusal::Complain("--append: needs a kernel to tell it to (add --kernel or --guest)".into()));
     }
@@ -264,6 +287,7 @@ mod tests {
             Ok(Command::Run(run)) => Ok(*run),
             Err(Refusal::Complain(line)) => Err(line),
             Err(Refusal::Print(error)) => panic!("{error}"),
+            Err(Refusal::Answer(text)) => panic!("{text}"),
         }
     }
 
@@ -291,10 +315,30 @@ mod tests {
     }
 
     #[test]
+    fn firmware_without_a_disk_has_a_network_only_if_that_is_asked_for() {
+        for (options, card) in [
+            ("--bios b", false),
+            ("--bios b --drive file=a,format=raw", true),
+            ("--bios b --net user", true),
+            ("--bios b --drive file=a,format=raw --net none", false),
+            ("--kernel k", true),
+        ] {
+            assert_eq!(run(options).unwrap().user_net().is_some(), card, "{options}");
+        }
+    }
+
+    #[test]
     fn a_kernels_command_line_may_begin_with_hyphens() {
         let words = ["handset", "run", "--kernel", "i", "--append", "--- quiet"];
         let Ok(Command::Run(run)) = parse(words.map(Into::into)) else { panic!() };
         assert_eq!(run.append.as_deref(), Some("--- quiet"));
+    }
+
+    #[test]
+    fn cpu_help_lists_every_model() {
+        let Err(Refusal::Answer(text)) = parse(["handset", "run", "--cpu", "help"].map(Into::into)) else { panic!() };
+        let names: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(names, ["handset", "max", "cortex-a76"]);
     }
 
     #[test]
@@ -311,10 +355,12 @@ mod tests {
         let table = [
             ("--smp 9", "--smp 9: a phone has 1 to 8 CPUs"),
             ("--memory lots", "--memory lots: not a size; write a number with M or G, such as 512M or 2G"),
+            ("--cpu arm7tdmi", "--cpu arm7tdmi: there is no such model; there are: handset, max, cortex-a76"),
             ("--gic 4", "--gic 4: there are versions 2 and 3"),
             ("--display 720", "--display 720: not a size; write WIDTHxHEIGHT, 16 to 16384 pixels each"),
             ("--serial tcp:1", "--serial tcp:1: stdio, file:F, unix:F, pty and none are known"),
             ("--drive file=a", "--drive file=a: format=raw or format=qcow2 is missing; it is not guessed"),
+            ("--drive a.img", "--drive a.img: write file=a.img,format=raw or file=a.img,format=qcow2"),
             ("--net tap", "--net tap: only \"user\" and \"none\" are known"),
             ("--screenshot-at soon=a.png", "--screenshot-at soon=a.png: write SECONDS=FILE.png"),
             ("--accel kvm", "--accel kvm: there is no such engine; there are: "),

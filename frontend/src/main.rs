@@ -44,6 +44,10 @@ const USAGE: u8 = 2;
 fn main() {
     let command = cli::parse(std::env::args_os()).unwrap_or_else(|refusal| match refusal {
         Refusal::Print(text) => text.exit(),
+        Refusal::Answer(text) => {
+            print!("{text}");
+            std::process::exit(0)
+        }
         Refusal::Complain(line) => fail(&line, USAGE),
     });
     undo::on_panic();
@@ -88,9 +92,10 @@ fn log() {
 }
 
 fn perform(run: &Run) -> Result<u8> {
-    let place = if run.headless { None } else { Some(window::open()?) };
     screenshot::check(&run.screenshots)?;
     let Phone { title, machine, serial, display, screen, touch, keyboard } = phone::build(run)?;
+    // What was asked for is looked at before what there is to show it on.
+    let place = if run.headless { None } else { Some(window::open()?) };
     let power = Power::new(machine.handle());
     let session = Session {
         machine,
@@ -104,7 +109,7 @@ fn perform(run: &Run) -> Result<u8> {
         None => headless::run(session)?,
         Some(place) => {
             let hands = window::Hands { touch, keyboard, power };
-            window::run(place, &title, screen, hands, session)?
+            window::run(place, &title, screen, hands, session, run.stats)?
         }
     };
     if run.stats {

@@ -103,4 +103,6 @@ fn a_port_in_use_is_told() {
 #[test]
 fn no_display_is_told() {
     assert!(complaint(&[]).starts_with("no display: "));
+    // What is wrong with the phone itself is told first.
+    assert_eq!(complaint(&["--kernel", "/absent"]), "/absent: no such file");
 }

@@ -1,6 +1,7 @@
 //! The cases that Handset passes. A case that it comes to pass is added here; all cases are in `qemu.rs`.
 
 mod bad_input;
+mod display;
 mod installer;
 
 handset_tests::boots! {
@@ -28,5 +29,8 @@ handset_tests::boots! {
     }
     firmware {
         u_boot_gives_a_prompt,
+        edk2_gives_a_shell,
+        edk2_starts_a_kernel_from_a_disk,
+        edk2_boots_from_an_efi_system_partition,
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Pictures are the phone's own screenshots; they stay in the target folder when a test fails.
 
-use handset_tests::emulator::handset_binary;
+use super::display::{self, Running};
 use handset_tests::guest::{self, host, workspace};
 use image::RgbImage;
 use std::io::{BufRead, BufReader};
@@ -18,17 +18,6 @@ const SIZE: (u32, u32) = (720, 1280);
 /// A line of the list that is not chosen at first.
 const GERMAN: (u32, u32) = (300, 815);
 const CONTINUE: (u32, u32) = (659, 1254);
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already, which is as good.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The phone in its window.
 struct Phone {
@@ -46,22 +35,14 @@ impl Phone {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("room for pictures");
         guest::folder("installer");
-        let mut xvfb = Command::new("Xvfb");
-        xvfb.args(["-displayfd", "1", "-screen", "0", "800x1400x24", "-nolisten", "tcp"]);
-        let mut xvfb =
-            xvfb.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Xvfb: run `cargo xtask setup`");
-        let mut number = String::new();
-        let output = xvfb.stdout.take().expect("stdout is piped");
-        BufReader::new(output).read_line(&mut number).expect("Xvfb says its display's number");
-        let display = format!(":{}", number.trim());
-        let mut phone = Command::new(handset_binary());
-        phone.args(["run", "--guest", "installer", "--smp", "2", "--memory", "1G"]).env("DISPLAY", &display);
-        phone.env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET").stdin(Stdio::null());
+        let (xvfb, display) = display::xvfb();
+        let mut phone = display::phone(&display);
+        phone.args(["--guest", "installer", "--smp", "2", "--memory", "1G"]);
         for n in 1..=PATIENCE.as_secs() / EVERY {
             phone.arg("--screenshot-at").arg(format!("{}={}", n * EVERY, folder.join(format!("{n}.png")).display()));
         }
         let phone = phone.spawn().expect("the phone starts");
-        Self { folder, display, looked: 0, _phone: Running(phone), _display: Running(xvfb) }
+        Self { folder, display, looked: 0, _phone: Running(phone), _display: xvfb }
     }
 
     /// The next screenshot that fits.

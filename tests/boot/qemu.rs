@@ -27,5 +27,6 @@ handset_tests::boots! {
         u_boot_gives_a_prompt,
         edk2_gives_a_shell,
         edk2_starts_a_kernel_from_a_disk,
+        edk2_boots_from_an_efi_system_partition,
     }
 }

@@ -119,9 +119,7 @@ impl Machine {
         if self.kernel.is_some() {
             command.args(["--append", &self.append]);
         }
-        if self.network {
-            command.args(["--net", "user"]);
-        }
+        command.args(["--net", if self.network { "user" } else { "none" }]);
         for drive in &self.drives {
             command.arg("--drive").arg(format!("file={},format=raw,snapshot", drive.display()));
         }

@@ -5,8 +5,9 @@
 //! translator alone takes [`GuestRam::host_base`].
 #![allow(unsafe_code, reason = "the one place that turns guest memory into a host pointer")]
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use vm_memory::bitmap::{Bitmap, BitmapSlice, NewBitmap, WithBitmapSlice};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap, MmapRegion};
@@ -23,37 +24,111 @@ impl std::fmt::LowerHex for Pa {
 
 const PAGE_SHIFT: usize = 12;
 
-/// Which RAM pages hold translated code, and which of those a device has written since.
+/// One bit for each page of RAM.
+#[derive(Debug, Default)]
+struct PageBits(Box<[AtomicU64]>);
+
+impl PageBits {
+    fn new(len: usize) -> Self {
+        Self((0..len.div_ceil(64 << PAGE_SHIFT)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Sets or clears the bit of the page at an offset; what it was. Pages beyond the end have none.
+    fn put(&self, offset: usize, bit: bool) -> bool {
+        let page = offset >> PAGE_SHIFT;
+        let mask = 1 << (page % 64);
+        self.0.get(page / 64).is_some_and(|word| {
+            let before =
+                if bit { word.fetch_or(mask, Ordering::SeqCst) } else { word.fetch_and(!mask, Ordering::SeqCst) };
+            before & mask != 0
+        })
+    }
+
+    fn get(&self, offset: usize) -> bool {
+        let page = offset >> PAGE_SHIFT;
+        self.0.get(page / 64).is_some_and(|word| word.load(Ordering::SeqCst) >> (page % 64) & 1 != 0)
+    }
+}
+
+/// Stores into one page that holds code, after which they are no longer looked for: two for each doubleword of the page,
+/// so that overwriting a page once does not get there.
+const MOST_STORES: u32 = 1024;
+
+/// Which RAM pages hold translated code, whose stores into them are noticed, and which of them a device has written.
+///
+/// Pages are named by their offset from the start of RAM.
 #[derive(Debug, Default)]
 pub struct CodePages {
-    code: Box<[AtomicU64]>,
-    written: Box<[AtomicU64]>,
+    code: PageBits,
+    /// May have been given out for stores that nobody notices.
+    writable: PageBits,
+    /// Mixes code and stores: only the guest's cache maintenance and devices' writes count.
+    unnoticed: PageBits,
+    /// Stores noticed in pages that hold code.
+    stores: Mutex<HashMap<u64, u32>>,
+    written: PageBits,
     any_written: AtomicBool,
 }
 
 impl CodePages {
     fn new(len: usize) -> Self {
-        let words = len.div_ceil(64 << PAGE_SHIFT);
-        let zeros = || (0..words).map(|_| AtomicU64::new(0)).collect();
-        Self { code: zeros(), written: zeros(), any_written: AtomicBool::new(false) }
+        let bits = || PageBits::new(len);
+        Self { code: bits(), writable: bits(), unnoticed: bits(), written: bits(), ..Self::default() }
     }
 
-    /// Marks or unmarks a page, named by its offset from the start of RAM, as one that holds translated code.
-    pub fn set_code(&self, offset: u64, is_code: bool) {
-        let page = offset as usize >> PAGE_SHIFT;
-        let Some(word) = self.code.get(page / 64) else { return };
-        if is_code {
-            word.fetch_or(1 << (page % 64), Ordering::SeqCst);
-        } else {
-            word.fetch_and(!(1 << (page % 64)), Ordering::SeqCst);
+    /// Marks a page as one that holds translated code; whether somebody may have been allowed to store into it unnoticed
+    /// ([`CodePages::allow_stores`]), from whom this is to be taken.
+    #[must_use]
+    pub fn mark(&self, offset: u64) -> bool {
+        self.code.put(offset as usize, true);
+        !self.unnoticed.get(offset as usize) && self.writable.put(offset as usize, false)
+    }
+
+    /// The page holds no translated code any more.
+    pub fn unmark(&self, offset: u64) {
+        if self.code.put(offset as usize, false) {
+            self.unnoticed.put(offset as usize, false);
+            self.stores().remove(&(offset >> PAGE_SHIFT));
         }
     }
 
     /// Whether the page at this offset from the start of RAM holds translated code.
     #[must_use]
     pub fn is_code(&self, offset: u64) -> bool {
-        let page = offset as usize >> PAGE_SHIFT;
-        self.code.get(page / 64).is_some_and(|w| w.load(Ordering::Relaxed) >> (page % 64) & 1 != 0)
+        self.code.get(offset as usize)
+    }
+
+    /// Asks for stores into a page that nobody notices; whether they are allowed.
+    #[must_use]
+    pub fn allow_stores(&self, offset: u64) -> bool {
+        let allowed = || !self.is_code(offset) || self.unnoticed.get(offset as usize);
+        // Who marks the page looks at `writable` after it has set `code`: either sees the other.
+        allowed() && {
+            if !self.writable.get(offset as usize) {
+                self.writable.put(offset as usize, true);
+            }
+            allowed()
+        }
+    }
+
+    /// A store into a page was noticed. True if it holds code for whose sake stores are looked for; with the last of so
+    /// many, that ends.
+    #[must_use]
+    pub fn notice_store(&self, offset: u64) -> bool {
+        if !self.is_code(offset) || self.unnoticed.get(offset as usize) {
+            return false;
+        }
+        let mut stores = self.stores();
+        let count = stores.entry(offset >> PAGE_SHIFT).or_default();
+        *count += 1;
+        if *count == MOST_STORES {
+            self.unnoticed.put(offset as usize, true);
+        }
+        true
+    }
+
+    fn stores(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
+        self.stores.lock().expect("no holder of the counts panics")
     }
 
     fn mark_written(&self, offset: usize, len: usize) {
@@ -61,9 +136,8 @@ impl CodePages {
             return;
         }
         for page in offset >> PAGE_SHIFT..=(offset + (len - 1)) >> PAGE_SHIFT {
-            let (word, bit) = (page / 64, 1 << (page % 64));
-            if self.code.get(word).is_some_and(|w| w.load(Ordering::Relaxed) & bit != 0) {
-                self.written[word].fetch_or(bit, Ordering::SeqCst);
+            if self.code.get(page << PAGE_SHIFT) {
+                self.written.put(page << PAGE_SHIFT, true);
                 self.any_written.store(true, Ordering::SeqCst);
             }
         }
@@ -79,7 +153,7 @@ impl CodePages {
     pub fn take_written(&self) -> Vec<u64> {
         self.any_written.store(false, Ordering::SeqCst);
         let mut pages = Vec::new();
-        for (index, word) in self.written.iter().enumerate() {
+        for (index, word) in self.written.0.iter().enumerate() {
             let mut bits = word.swap(0, Ordering::SeqCst);
             while bits != 0 {
                 pages.push(((index * 64 + bits.trailing_zeros() as usize) << PAGE_SHIFT) as u64);
@@ -228,13 +302,39 @@ mod tests {
     #[test]
     fn a_device_write_to_a_code_page_is_reported_once() {
         let ram = GuestRam::new(Pa(0x4000_0000), 1 << 20).unwrap();
-        ram.code_pages().set_code(0x3000, true);
+        assert!(!ram.code_pages().mark(0x3000));
         ram.write(Pa(0x4000_1000), &[1; 0x1000]).unwrap();
         assert!(!ram.code_pages().any_written());
         ram.write(Pa(0x4000_2ffc), &[1; 8]).unwrap();
         assert!(ram.code_pages().any_written());
         assert_eq!(ram.code_pages().take_written(), [0x3000]);
         assert_eq!(ram.code_pages().take_written(), [0u64; 0]);
+    }
+
+    #[test]
+    fn who_could_store_into_a_page_is_asked_back_once_it_holds_code() {
+        let pages = CodePages::new(1 << 20);
+        assert!(pages.allow_stores(0x5000));
+        assert!(pages.mark(0x5000));
+        assert!(!pages.allow_stores(0x5008));
+        assert!(!pages.mark(0x5000), "nobody is left to be asked");
+        assert!(pages.allow_stores(0x6000), "the next page is another matter");
+        pages.unmark(0x5000);
+        assert!(pages.allow_stores(0x5000));
+    }
+
+    #[test]
+    fn stores_are_no_longer_noticed_in_a_page_that_mixes_them_with_code() {
+        let pages = CodePages::new(1 << 20);
+        assert!(!pages.notice_store(0x5000), "it holds no code");
+        let _ = pages.mark(0x5000);
+        assert!((0..MOST_STORES).all(|_| pages.notice_store(0x5000) && pages.is_code(0x5000)));
+        assert!(!pages.notice_store(0x5000));
+        assert!(pages.allow_stores(0x5000) && !pages.mark(0x5000));
+        // A new life.
+        pages.unmark(0x5000);
+        let _ = pages.mark(0x5000);
+        assert!(pages.notice_store(0x5000) && !pages.allow_stores(0x5000));
     }
 
     #[test]

@@ -127,7 +127,8 @@ impl<D: VirtioDevice> VirtioMmio<D> {
                 self.endpoint.set_driver_features(self.driver_features_sel == 1, value);
             }
             reg::QUEUE_SEL => self.queue_sel = value,
-            // EDK2's driver of the GPU writes 0 and then uses the largest size, which QEMU lets pass.
+            // No queue has that size. EDK2's GPU driver never names one, so that its transport writes 0 and its ring has
+            // the largest; QEMU, too, leaves the size as it is.
             reg::QUEUE_SIZE if value == 0 => {}
             reg::QUEUE_SIZE => self.setup(|s| s.size = value),
             reg::QUEUE_READY => self.endpoint.set_queue_ready(self.queue_sel, value & 1 != 0),

@@ -3,12 +3,12 @@
 use devices::bus::{Pa, Size, Target};
 
 use super::debug::Watched;
-use super::{Core, Monitor, context};
+use super::{Core, context};
 use crate::ir::{AtomicOp, Exception, Mem};
 use crate::mmu::Entry;
 use crate::mmu::host::{self, Bytes};
 use crate::mmu::walk::{self, Access, Fault, Leaf};
-use crate::state::{CpuState, El};
+use crate::state::{CpuState, El, Monitor};
 
 /// Where an access within one page leads.
 #[derive(Debug, Clone, Copy)]
@@ -36,19 +36,21 @@ impl Core {
         let inline = !leaf.device();
         let addend = ram.offset(page, 4096).filter(|_| inline).map(|_| host::addend(ram, page, va & !0xfff));
         let perms = if access.el == El::El0 { leaf.el0 } else { leaf.el1 };
-        let is_code = ram.offset(page, 4096).is_some_and(|offset| ram.code_pages().is_code(offset));
-        let write = perms.write && leaf.dirty && !is_code;
         let watched = self.page_is_watched(walk::strip_tag(&s.sys, va));
-        self.contexts.tables(table).insert(va, leaf, addend, perms.read && !watched, write && !watched);
+        let write = perms.write && leaf.dirty && !watched;
+        let write = write && ram.offset(page, 4096).is_none_or(|offset| ram.code_pages().allow_stores(offset));
+        self.contexts.tables(table).insert(va, leaf, addend, perms.read && !watched, write);
     }
 
     /// The page's physical address for an access, by the TLB or a walk.
     fn translate(&mut self, s: &CpuState, va: u64, mem: Mem, write: bool) -> Result<Pa, Exception> {
         let (el, table) = self.table(s, mem.unprivileged);
-        let entry = *self.contexts.tables(table).entry(va);
-        let tag = if write { entry.write } else { entry.read };
-        if tag == va & !0xfff {
-            return Ok(Pa(entry.page & !0xfff | va & 0xfff));
+        let tables = self.contexts.tables(table);
+        let page = tables.entry(va).page;
+        // What is not RAM may be Device memory, where the walk finds a misaligned access.
+        let fits = page & Entry::DEVICE == 0 || va.is_multiple_of(u64::from(mem.bytes));
+        if fits && tables.knows(va, write) {
+            return Ok(Pa(page & !0xfff | va & 0xfff));
         }
         let access = Access { write, fetch: false, el, pan: s.pstate.pan };
         let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access).map_err(|f| Self::abort(va, f, write))?;
@@ -142,7 +144,7 @@ impl Core {
         match self.place(va, pa, mem.bytes, true)? {
             Place::Ram(bytes) => {
                 bytes.store(value);
-                self.written(pa);
+                self.stored(pa);
             }
             Place::Device(pa) => {
                 let write = |pa: Pa, size, value| {
@@ -180,17 +182,9 @@ impl Core {
         for (byte, place) in value.to_le_bytes().iter().zip(places) {
             let Some((bytes, pa)) = place else { break };
             bytes.store(u128::from(*byte));
-            self.written(pa);
+            self.stored(pa);
         }
         Ok(())
-    }
-
-    /// RAM at `pa` was written on the slow path: translated code there is stale.
-    fn written(&mut self, pa: Pa) {
-        let ram = self.wiring.bus.ram();
-        if ram.offset(pa, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
-            self.code_written(pa);
-        }
     }
 
     /// The watchpoint exception of an access.
@@ -221,25 +215,28 @@ impl Core {
         }
     }
 
-    pub(super) fn load_exclusive_bytes(&mut self, s: &CpuState, va: u64, mem: Mem) -> Result<u128, Exception> {
+    pub(super) fn load_exclusive_bytes(&mut self, s: &mut CpuState, va: u64, mem: Mem) -> Result<u128, Exception> {
         let value = self.load_bytes(s, va, Mem { aligned: true, ..mem })?;
-        self.monitor = Some(Monitor { va, bytes: mem.bytes, value });
+        s.monitor = Monitor { va, bytes: mem.bytes.into(), value };
         Ok(value)
     }
 
     pub(super) fn store_exclusive_bytes(
         &mut self,
-        s: &CpuState,
+        s: &mut CpuState,
         va: u64,
         value: u128,
         mem: Mem,
     ) -> Result<bool, Exception> {
-        let monitor = self.monitor.take();
+        let monitor = s.monitor;
+        s.monitor.bytes = 0;
         let (bytes, pa) = self.atomic_place(s, va, mem, false)?;
-        let Some(monitor) = monitor.filter(|m| m.va == va && m.bytes == mem.bytes) else { return Ok(false) };
+        if (monitor.va, monitor.bytes) != (va, mem.bytes.into()) {
+            return Ok(false);
+        }
         let stored = bytes.cas(monitor.value, value) == monitor.value;
         if stored {
-            self.written(pa);
+            self.stored(pa);
         }
         Ok(stored)
     }
@@ -254,7 +251,7 @@ impl Core {
     ) -> Result<u64, Exception> {
         let (bytes, pa) = self.rmw_place(s, va, mem)?;
         let old = bytes.update(|old| op.apply(old, value, mem.bytes));
-        self.written(pa);
+        self.stored(pa);
         Ok(old)
     }
 
@@ -269,7 +266,7 @@ impl Core {
         let (bytes, pa) = self.rmw_place(s, va, mem)?;
         let mask = u128::MAX >> (128 - 8 * u32::from(mem.bytes));
         let old = bytes.cas(expected & mask, new & mask);
-        self.written(pa);
+        self.stored(pa);
         Ok(old)
     }
 
@@ -277,6 +274,9 @@ impl Core {
     /// no permission, and EL0 one to read (D7.5.8).
     pub(super) fn maintained(&mut self, s: &CpuState, va: u64) -> Result<(), Exception> {
         const CM: u32 = 1 << 8;
+        if self.known_page(s, va).is_some() {
+            return Ok(());
+        }
         let el = s.pstate.el;
         let access = Access { write: false, fetch: false, el, pan: false };
         match walk::walk(&*self.wiring.bus, &s.sys, va, access) {
@@ -286,6 +286,13 @@ impl Core {
             }
             Ok(_) => Ok(()),
         }
+    }
+
+    /// The physical page of an address that may be read, if the TLB has it.
+    pub(super) fn known_page(&mut self, s: &CpuState, va: u64) -> Option<Pa> {
+        let (_, table) = self.table(s, false);
+        let entry = self.contexts.tables(table).entry(va);
+        (entry.read == va & !0xfff).then_some(Pa(entry.page & !0xfff))
     }
 
     /// DC ZVA: 64 bytes of zeros.
@@ -309,8 +316,14 @@ impl Core {
         Ok(())
     }
 
-    /// The physical address of an instruction, by a walk unless it lies in the page of the last one.
-    pub(super) fn fetch_address(&mut self, s: &CpuState) -> Result<Pa, Exception> {
+    /// The physical address of an instruction.
+    fn fetch_address(&mut self, s: &CpuState) -> Result<Pa, Exception> {
+        self.fetch_page(s).map(|(pa, _)| pa)
+    }
+
+    /// The physical address of an instruction, and whether its page is global, by a walk unless it lies in the page of the
+    /// last one.
+    pub(super) fn fetch_page(&mut self, s: &CpuState) -> Result<(Pa, bool), Exception> {
         let va = s.pc;
         if va & 3 != 0 {
             return Err(Exception { far: Some(va), ..Exception::new(0x22, 0) });
@@ -318,16 +331,18 @@ impl Core {
         let table = self.contexts.index(s.pstate.el == El::El0, s.pstate.pan);
         let generation = self.contexts.tables(table).generation;
         let page = va & !0xfff;
-        if let Some((t, g, v, p)) = self.fetched
+        if let Some((t, g, v, leaf)) = self.fetched
             && (t, g, v) == (table, generation, page)
         {
-            return Ok(Pa(p | va & 0xfff));
+            return Ok((Pa(leaf & !0xfff | va & 0xfff), leaf & Entry::GLOBAL != 0));
         }
         let access = Access { write: false, fetch: true, el: s.pstate.el, pan: s.pstate.pan };
         let leaf = walk::walk(&*self.wiring.bus, &s.sys, va, access)
             .map_err(|f| Exception::instruction_abort(va, f.status))?;
-        self.fetched = Some((table, generation, page, leaf.pa.0 & !0xfff));
-        Ok(leaf.pa)
+        let global = if leaf.global { Entry::GLOBAL } else { 0 };
+        self.fetched = Some((table, generation, page, leaf.pa.0 & !0xfff | global));
+        self.contexts.tables(table).add_large(va, leaf.shift);
+        Ok((leaf.pa, leaf.global))
     }
 
     /// Reads an instruction.

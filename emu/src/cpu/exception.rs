@@ -32,6 +32,18 @@ fn enter(s: &mut CpuState, return_to: u64, kind: u64) {
     s.pc = walk::strip_tag(&s.sys, s.sys.vbar.wrapping_add(base + kind));
 }
 
+/// The interrupt that is taken before the next instruction, of those that are pending (as
+/// [`CpuShared`](super::shared::CpuShared) has them).
+pub(super) fn unmasked(lines: u32, s: &CpuState) -> Option<Interrupt> {
+    if lines & 2 != 0 && s.pstate.daif & 1 == 0 {
+        Some(Interrupt::Fiq)
+    } else if lines & 1 != 0 && s.pstate.daif & 2 == 0 {
+        Some(Interrupt::Irq)
+    } else {
+        None
+    }
+}
+
 /// Takes an interrupt.
 pub(super) fn interrupt(s: &mut CpuState, kind: Interrupt) {
     let pc = s.pc;
@@ -72,7 +84,7 @@ impl Core {
     /// ERET from EL1.
     pub(super) fn exception_return(&mut self, s: &mut CpuState) {
         let spsr = s.sys.spsr;
-        self.monitor = None;
+        s.monitor.bytes = 0;
         self.event = true;
         let (el, spsel) = (El::from_bits(spsr as u32 >> 2 & 3), spsr & 1 != 0);
         s.pc = walk::strip_tag(&s.sys, s.sys.elr);

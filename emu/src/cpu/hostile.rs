@@ -7,7 +7,7 @@ use devices::bus::{Bus, GuestRam, IrqLine, ManualClock, Pa};
 use proptest::prelude::*;
 
 use super::{Alarm, Core, Shared, Vcpu, Wiring};
-use crate::a64::sysreg::{ID_MODELS, ROWS};
+use crate::a64::sysreg::{CpuModel, ID_MODELS, ROWS, model};
 use crate::ir::{AtomicOp, Env, Exception, Mem, Order, SysEnc};
 use crate::state::{CpuState, El};
 
@@ -16,6 +16,10 @@ const RAM_LEN: u64 = 1 << 20;
 
 /// A vCPU with RAM and nothing else.
 pub(super) fn vcpu() -> (Vcpu, GuestRam) {
+    vcpu_of(&ID_MODELS[0])
+}
+
+fn vcpu_of(model: &'static CpuModel) -> (Vcpu, GuestRam) {
     let ram = GuestRam::new(Pa(RAM), RAM_LEN).unwrap();
     let wiring = Wiring {
         bus: Arc::new(Bus::new(ram.clone())),
@@ -28,7 +32,25 @@ pub(super) fn vcpu() -> (Vcpu, GuestRam) {
         physical_timer: IrqLine::unconnected(),
         pmu: IrqLine::unconnected(),
     };
-    (Vcpu::new(0, &ID_MODELS[0], wiring), ram)
+    (Vcpu::new(0, model, wiring), ram)
+}
+
+#[test]
+fn what_the_model_lacks_is_undefined() {
+    // EOR3, FJCVTZS, LDAPUR, MRS SCXTNUM_EL1; then EOR, LDAPR, MRS TPIDR_EL1.
+    let lacking = [0xce02_0c20, 0x1e7e_0020, 0x9940_0020, 0xd538_d0e0];
+    let there = [0xca02_0020, 0xf8bf_c020, 0xd538_d080];
+    for (name, works) in [("max", true), ("cortex-a76", false)] {
+        for (word, works) in lacking.map(|word| (word, works)).into_iter().chain(there.map(|word| (word, true))) {
+            let (mut vcpu, ram) = vcpu_of(model(name).unwrap());
+            ram.write(Pa(RAM), &u32::to_le_bytes(word)).unwrap();
+            let s = &mut vcpu.frame.s;
+            (s.pc, s.x[1], s.sys.vbar, s.sys.cpacr) = (RAM, RAM + 64, RAM + 0x800, 3 << 20);
+            vcpu.step();
+            let s = &vcpu.frame.s;
+            assert_eq!(if works { RAM + 4 } else { RAM + 0xa00 }, s.pc, "{word:x} of {name}: ESR {:x}", s.sys.esr);
+        }
+    }
 }
 
 /// Values that are likely to matter: any, addresses in RAM, single bits, table descriptors.

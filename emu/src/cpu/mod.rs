@@ -17,18 +17,19 @@ mod translate;
 pub use alarm::Alarm;
 pub use run::Engine;
 pub use shared::{CpuInputs, PowerState, Shared, Verdict};
-pub use translate::{form_unit, plain_register};
+pub use translate::{Form, forget_code, form_unit, plain_register};
 
 use std::sync::Arc;
 
 use devices::bus::{Bus, Clock, GicCpuPort, IrqLine};
 
 use crate::a64::sysreg::CpuModel;
+use crate::ir::block::Block;
 use crate::ir::{Context, Wait};
 use crate::jit::{Cache, Frame};
 use crate::mmu::Contexts;
 use crate::mmu::walk;
-use crate::state::{CpuState, El};
+use crate::state::{CNTFRQ, CpuState, El};
 
 /// What a vCPU is wired to.
 pub struct Wiring {
@@ -52,26 +53,23 @@ pub struct Wiring {
     pub pmu: IrqLine,
 }
 
-/// The address and value that the last load-exclusive read.
-#[derive(Debug, Clone, Copy)]
-struct Monitor {
-    va: u64,
-    bytes: u8,
-    value: u128,
-}
-
 /// Everything of a vCPU but its architectural state: what implements [`Env`](crate::ir::Env).
 pub struct Core {
     id: usize,
     wiring: Wiring,
     model: &'static CpuModel,
+    /// The model lacks what others have: instructions may be UNDEFINED for it.
+    lacking: bool,
     contexts: Contexts,
-    monitor: Option<Monitor>,
+    /// Index of the context whose tables translated code uses now.
+    table: usize,
     /// WFE's event register.
     event: bool,
     /// What the last instruction asked the run loop to wait for.
     waiting: Option<Wait>,
-    /// Page of the last fetch: table index, its generation, virtual and physical page.
+    /// Page of the last fetch: table index, its generation, virtual page, and physical page with [`Entry::GLOBAL`].
+    ///
+    /// [`Entry::GLOBAL`]: crate::mmu::Entry::GLOBAL
     fetched: Option<(usize, u64, u64, u64)>,
     /// The instruction just stepped was a load-exclusive or not; none when nothing was stepped.
     stepped: Option<bool>,
@@ -79,6 +77,8 @@ pub struct Core {
     watched: debug::Ranges,
     /// Guest instructions executed, as far as the engine counts them.
     instructions: u64,
+    /// Memory of lifted blocks, to be used again.
+    spare_blocks: Vec<Block>,
 }
 
 /// A vCPU.
@@ -97,11 +97,13 @@ impl Vcpu {
             id,
             wiring,
             model,
+            lacking: model.lacks_features(),
             contexts: Contexts::default(),
-            monitor: None,
+            table: 0,
             event: false,
             waiting: None,
             fetched: None,
+            spare_blocks: Vec::new(),
             stepped: None,
             watched: Default::default(),
             instructions: 0,
@@ -133,6 +135,7 @@ fn reset_state() -> CpuState {
     let mut s = CpuState::default();
     s.sys.sctlr = SCTLR_RES1;
     s.sys.os_locked = true;
+    s.sys.cntfrq = CNTFRQ;
     s
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::exception::{self, Interrupt};
+use super::exception;
 use super::{Core, Vcpu, Verdict, context, reset_state};
 use crate::a64;
 use crate::interp::Eval;
@@ -48,10 +48,10 @@ impl Vcpu {
             self.core.drop_overwritten_code();
             self.take_interrupts();
             self.core.wait(&self.frame.s);
-            self.core.enter_guest();
             match self.core.wiring.cache.clone() {
                 Some(cache) if !context(&self.frame.s).step && !self.frame.s.pstate.il => self.run_translated(&cache),
-                _ => self.interpret(),
+                _ if self.core.enter_guest() => self.interpret(),
+                _ => {}
             }
             self.core.leave_guest();
         }
@@ -70,7 +70,6 @@ impl Vcpu {
         self.frame.s = reset_state();
         self.frame.s.pc = pc;
         self.frame.s.x[0] = x0;
-        self.core.monitor = None;
         self.core.event = false;
         self.core.waiting = None;
         self.core.contexts.flush();
@@ -83,11 +82,8 @@ impl Vcpu {
 
     fn take_interrupts(&mut self) {
         let lines = self.core.wiring.shared.cpus[self.core.id].lines.load(Ordering::SeqCst);
-        let daif = self.frame.s.pstate.daif;
-        if lines & 2 != 0 && daif & 1 == 0 {
-            exception::interrupt(&mut self.frame.s, Interrupt::Fiq);
-        } else if lines & 1 != 0 && daif & 2 == 0 {
-            exception::interrupt(&mut self.frame.s, Interrupt::Irq);
+        if let Some(interrupt) = exception::unmasked(lines, &self.frame.s) {
+            exception::interrupt(&mut self.frame.s, interrupt);
         }
     }
 
@@ -111,7 +107,7 @@ impl Vcpu {
         if self.frame.s.pstate.il {
             return Err(Exception::ILLEGAL_STATE);
         }
-        let row = a64::decode(word).ok_or(Exception::UNDEFINED)?;
+        let row = a64::decode(word).filter(|_| self.core.has(word)).ok_or(Exception::UNDEFINED)?;
         self.core.instructions += 1;
         let flow = (row.eval)(&mut Eval::new(&mut self.frame.s, &mut self.core, &context), word)?;
         if context.step {
@@ -143,8 +139,13 @@ impl Vcpu {
 }
 
 impl Core {
+    /// Whether the model has the instruction of a word, if that is one at all.
+    pub(super) fn has(&self, word: u32) -> bool {
+        !self.lacking || a64::decode(word).is_none_or(|row| self.model.has(row.name))
+    }
+
     pub(super) fn attention(&self) -> bool {
-        self.wiring.shared.cpus[self.id].attention.load(Ordering::Relaxed) != 0
+        self.wiring.shared.cpus[self.id].attention.load(Ordering::SeqCst) != 0
     }
 
     /// Serves what others asked for.
@@ -160,11 +161,14 @@ impl Core {
         self.sync_timers(s);
     }
 
-    pub(super) fn enter_guest(&self) {
+    /// Before guest code runs. False if it may not, since somebody asked for something: who did so until now does not wait
+    /// for us.
+    pub(super) fn enter_guest(&self) -> bool {
         self.wiring.shared.cpus[self.id].in_guest.store(true, Ordering::SeqCst);
+        !self.attention()
     }
 
-    pub(super) fn leave_guest(&self) {
+    fn leave_guest(&self) {
         self.wiring.shared.cpus[self.id].in_guest.store(false, Ordering::SeqCst);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Core, SCTLR_RES1, SCTLR_SPAN, context, pmu};
-use crate::a64::sysreg::{self, CTR, Special, SysRow, What};
+use crate::a64::sysreg::{self, CTR, Feature, Special, SysRow, What};
 use crate::ir::{AtomicOp, Barrier, Env, Exception, Mem, SysEnc, Wait};
 use crate::mmu::TlbOp;
 use crate::mmu::walk::{self, Access};
@@ -19,6 +19,9 @@ mod sctlr {
     pub const TSCXT: u64 = 1 << 20;
     pub const UCI: u64 = 1 << 26;
 }
+
+/// TCR_EL1.{E0PD1, E0PD0}.
+const TCR_E0PD: u64 = 0b11 << 55;
 
 /// MDSCR_EL1.TDCC: EL0 may not use the debug communications channel.
 const MDSCR_TDCC: u64 = 1 << 12;
@@ -36,7 +39,7 @@ impl Core {
 
     /// Finds a register that may be accessed now.
     fn register(&mut self, s: &CpuState, enc: SysEnc, read: bool) -> Result<SysRow, Exception> {
-        let row = sysreg::find(enc).ok_or(Exception::UNDEFINED)?;
+        let row = sysreg::find(enc).filter(|row| self.model.has(row.name)).ok_or(Exception::UNDEFINED)?;
         let level = if read { row.read } else { row.write };
         let el = s.pstate.el;
         if level.is_none_or(|level| el < level) {
@@ -235,7 +238,7 @@ impl Core {
 
     /// AT S1E1R and its kin.
     fn address_translate(&mut self, s: &mut CpuState, va: u64, access: Access) {
-        s.sys.par = match walk::walk(&*self.wiring.bus, &s.sys, va, access) {
+        s.sys.par = match walk::walk(&walk::Clean(&*self.wiring.bus), &s.sys, va, access) {
             Ok(leaf) => {
                 let sh = if leaf.device() || leaf.attr == 0x44 { 2 } else { u64::from(leaf.sh) };
                 u64::from(leaf.attr) << 56 | leaf.pa.0 & 0x000f_ffff_ffff_f000 | 1 << 11 | 1 << 9 | sh << 7
@@ -264,8 +267,8 @@ impl Env for Core {
     fn store_exclusive(&mut self, s: &mut CpuState, va: u64, value: u128, mem: Mem) -> Result<bool, Exception> {
         self.store_exclusive_bytes(s, va, value, mem)
     }
-    fn clear_exclusive(&mut self, _: &mut CpuState) {
-        self.monitor = None;
+    fn clear_exclusive(&mut self, s: &mut CpuState) {
+        s.monitor.bytes = 0;
     }
     fn atomic(&mut self, s: &mut CpuState, op: AtomicOp, va: u64, value: u64, mem: Mem) -> Result<u64, Exception> {
         self.atomic_bytes(s, op, va, value, mem)
@@ -314,6 +317,12 @@ impl Env for Core {
                 let field = field(&mut s.sys);
                 *field = *field & !mask | value & mask;
                 s.sys.sctlr |= SCTLR_RES1 & !(SCTLR_SPAN | sctlr::TSCXT);
+                if !Feature::CSV2_2.is_in(self.model) {
+                    s.sys.sctlr |= sctlr::TSCXT;
+                }
+                if !Feature::E0PD.is_in(self.model) {
+                    s.sys.tcr &= !TCR_E0PD;
+                }
                 self.translation_changed(s, &before);
             }
             What::Special(special) => self.write_special(s, special, value),

@@ -2,21 +2,25 @@
 
 use std::mem::offset_of;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
-use devices::bus::{Pa, Size, Target};
+use devices::bus::{GuestRam, Pa, Size, Target};
 
-use super::{Core, Vcpu, context};
+use super::{Core, Vcpu, context, exception};
 use crate::a64;
 use crate::a64::sysreg::{CTR, DCZID};
-use crate::ir::block::{Term, Unit};
-use crate::ir::{Build, Context, Exception, Lift, SysEnc, opt};
-use crate::jit::{Cache, Exit, Key, Plain, Runtime};
+use crate::ir::block::{Block, Term, Unit};
+use crate::ir::{Build, Context, Exception, Lift, SysEnc};
+use crate::jit::{Cache, Exit, Frame, Key, Plain, Runtime};
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
+use crate::mmu::{CodePage, TlbOp};
 use crate::state::{CpuState, El, SysRegs};
 
 /// Guest instructions in a unit at most.
 const UNIT_INSTRUCTIONS: usize = 128;
+/// Faults of fetches in a row before the run loop looks at requests.
+const MOST_FAULTS: u32 = 4;
 /// Blocks in a unit at most.
 const UNIT_BLOCKS: usize = 24;
 
@@ -28,6 +32,40 @@ impl Runtime for Core {
     fn take(&mut self, s: &mut CpuState, exception: Exception) {
         Self::take(self, s, exception);
     }
+
+    fn arrive(&mut self, frame: &mut Frame, changed: bool) -> Option<u64> {
+        let cpu = &self.wiring.shared.cpus[self.id];
+        let s = &mut frame.s;
+        s.pc = walk::strip_tag(&s.sys, s.pc);
+        if !changed && cpu.attention.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        if !changed && let Some((host, _)) = self.contexts.find_code(self.table, s.pc) {
+            return Some(host);
+        }
+        let busy = self.waiting.is_some()
+            || cpu.attention.load(Ordering::Relaxed) != 0
+            || self.wiring.bus.ram().code_pages().any_written();
+        let interrupt = exception::unmasked(cpu.lines.load(Ordering::Relaxed), s).is_some();
+        if busy || interrupt || s.pstate.il {
+            return None;
+        }
+        for _ in 0..MOST_FAULTS {
+            let context = context(&frame.s);
+            if context.step {
+                return None;
+            }
+            let table = self.choose_tables(frame, &context);
+            if let Some((host, _)) = self.contexts.find_code(table, frame.s.pc) {
+                return Some(host);
+            }
+            match self.find_unit(&frame.s, &context, table) {
+                Ok(found) => return found.host,
+                Err(exception) => Self::take(self, &mut frame.s, exception),
+            }
+        }
+        None
+    }
 }
 
 impl Vcpu {
@@ -36,23 +74,23 @@ impl Vcpu {
         if !cache.has_room() {
             self.core.flush_code(cache);
         }
+        // Whoever waits for vCPUs in guest code does not wait for one that has to wait here.
         let _world = cache.enter_world();
+        if !self.core.enter_guest() {
+            return;
+        }
         if self.epoch != cache.epoch() {
             self.epoch = cache.epoch();
             self.core.contexts.forget_code();
         }
-        let context = context(&self.frame.s);
-        let table = self.core.contexts.index(context.el == El::El0, context.pan);
-        let el0_table = self.core.contexts.index(true, false);
         self.frame.attention = (&raw const self.core.wiring.shared.cpus[self.core.id].attention) as usize;
         self.frame.lines = (&raw const self.core.wiring.shared.cpus[self.core.id].lines) as usize;
-        self.core.contexts.tables(table).set_flavour(context.bits());
-        self.frame.tables = self.core.contexts.tables(table).memory() as usize;
-        self.frame.el0_tables = self.core.contexts.tables(el0_table).memory() as usize;
         let mut link = None;
         let mut stale = false;
         loop {
-            let known = self.core.contexts.tables(table).jump(self.frame.s.pc).filter(|_| !stale);
+            let context = context(&self.frame.s);
+            let table = self.core.choose_tables(&mut self.frame, &context);
+            let known = self.core.contexts.find_code(table, self.frame.s.pc).filter(|_| !stale);
             let (host, identity) = match known {
                 Some(known) => known,
                 None => match self.core.unit(&self.frame.s, &context, table, cache) {
@@ -67,8 +105,7 @@ impl Vcpu {
             let exit = cache.enter(&mut self.frame, &mut self.core, host);
             stale = exit == Exit::Stale;
             match exit {
-                Exit::Stale => {}
-                Exit::Indirect => self.frame.s.pc = walk::strip_tag(&self.frame.s.sys, self.frame.s.pc),
+                Exit::Stale | Exit::Indirect => {}
                 Exit::Link => link = Some(self.frame.link),
                 Exit::Sync => return,
             }
@@ -79,6 +116,14 @@ impl Vcpu {
     }
 }
 
+/// What is known of the code at the PC.
+struct Found {
+    /// Host address of the unit, if it is translated.
+    host: Option<u64>,
+    key: Key,
+    page: CodePage,
+}
+
 /// The system registers that are plain storage, for [`Cache::new`].
 #[must_use]
 pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
@@ -87,32 +132,62 @@ pub fn plain_register(enc: SysEnc, context: &Context) -> Option<Plain> {
             offset_of!(CpuState, sys) + offset_of!(SysRegs, $field)
         };
     }
+    const ALL: u64 = u64::MAX;
+    const LOW: u64 = 0xffff_ffff;
     let (offset, writable) = match enc.parts() {
         (3, 3, 0, 0, 7) => return Some(Plain::Constant(DCZID)),
         (3, 3, 0, 0, 1) if context.el != El::El0 => return Some(Plain::Constant(CTR)),
-        (3, 3, 13, 0, 2) => (sys!(tpidr_el0), true),
-        (3, 3, 13, 0, 3) => (sys!(tpidrro_el0), context.el != El::El0),
+        (3, 3, 13, 0, 2) => (sys!(tpidr_el0), Some(ALL)),
+        (3, 3, 13, 0, 3) => (sys!(tpidrro_el0), (context.el != El::El0).then_some(ALL)),
         _ if context.el == El::El0 => return None,
-        (3, 0, 4, 1, 0) if context.spsel => (offset_of!(CpuState, sp), true),
-        (3, 0, 13, 0, 4) => (sys!(tpidr_el1), true),
-        (3, 0, 4, 0, 1) => (sys!(elr), true),
-        (3, 0, 6, 0, 0) => (sys!(far), true),
-        (3, 0, 5, 2, 0) => (sys!(esr), true),
-        (3, 0, 4, 0, 0) => (sys!(spsr), false),
-        (3, 0, 2, 0, n @ 0..=1) => (sys!(ttbr) + 8 * usize::from(n), false),
-        (3, 0, 2, 0, 2) => (sys!(tcr), false),
-        (3, 0, 1, 0, 0) => (sys!(sctlr), false),
-        (3, 0, 1, 0, 2) => (sys!(cpacr), false),
-        (3, 0, 7, 4, 0) => (sys!(par), false),
-        (3, 0, 13, 0, 1) => (sys!(contextidr), false),
-        (2, 0, 0, 2, 2) => (sys!(mdscr), false),
+        (3, 0, 4, 1, 0) if context.spsel => (offset_of!(CpuState, sp), Some(ALL)),
+        (3, 0, 13, 0, 4) => (sys!(tpidr_el1), Some(ALL)),
+        (3, 0, 4, 0, 1) => (sys!(elr), Some(ALL)),
+        (3, 0, 6, 0, 0) => (sys!(far), Some(ALL)),
+        (3, 0, 5, 2, 0) => (sys!(esr), Some(ALL)),
+        (3, 0, 4, 0, 0) => (sys!(spsr), Some(LOW)),
+        (3, 0, 2, 0, n @ 0..=1) => (sys!(ttbr) + 8 * usize::from(n), None),
+        (3, 0, 2, 0, 2) => (sys!(tcr), None),
+        (3, 0, 1, 0, 0) => (sys!(sctlr), None),
+        (3, 0, 1, 0, 2) => (sys!(cpacr), None),
+        (3, 0, 7, 4, 0) => (sys!(par), None),
+        (3, 0, 13, 0, 1) => (sys!(contextidr), Some(LOW)),
+        (2, 0, 0, 2, 2) => (sys!(mdscr), None),
         _ => return None,
     };
     Some(Plain::Field { offset, writable })
 }
 
 impl Core {
-    /// Host address of the unit at the PC and the identity of its page; none when the cache is full.
+    /// Has translated code use the tables of a context; their index.
+    fn choose_tables(&mut self, frame: &mut Frame, context: &Context) -> usize {
+        let table = self.contexts.index(context.el == El::El0, context.pan);
+        let el0_table = self.contexts.index(true, false);
+        frame.el0_tables = self.contexts.tables(el0_table).memory() as usize;
+        let tables = self.contexts.tables(table);
+        tables.set_flavour(context.bits());
+        frame.tables = tables.memory() as usize;
+        self.table = table;
+        table
+    }
+
+    /// Host address of the unit at the PC, if it is translated; its key, and the identity of its page.
+    fn find_unit(&mut self, s: &CpuState, context: &Context, table: usize) -> Result<Found, Exception> {
+        let (pa, global) = self.fetch_page(s)?;
+        if self.wiring.bus.target(pa) == Target::Nothing {
+            return Err(Exception::instruction_abort(s.pc, Fault::EXTERNAL.status));
+        }
+        let key = Key { pa: pa.0, va: s.pc, context: *context };
+        let (host, identity) = Runtime::cache(self).find(&key);
+        let page = CodePage { identity, global };
+        if let Some(host) = host {
+            self.contexts.add_code(table, s.pc, page, host);
+        }
+        Ok(Found { host, key, page })
+    }
+
+    /// Host address of the unit at the PC and the identity of its page; none when the cache is full, or the code changes
+    /// under our hands.
     fn unit(
         &mut self,
         s: &CpuState,
@@ -120,31 +195,41 @@ impl Core {
         table: usize,
         cache: &Cache,
     ) -> Result<Option<(u64, u32)>, Exception> {
-        let pa = self.fetch_address(s)?;
-        if self.wiring.bus.target(pa) == Target::Nothing {
-            return Err(Exception::instruction_abort(s.pc, Fault::EXTERNAL.status));
+        let Found { host, key, page } = self.find_unit(s, context, table)?;
+        if let Some(host) = host {
+            return Ok(Some((host, page.identity)));
         }
-        let key = Key { pa: pa.0, va: s.pc, context: *context };
-        let host = match cache.find(&key) {
-            Some(host) => host,
-            None if !cache.has_room() => return Ok(None),
-            None => {
-                let ram = self.wiring.bus.ram();
-                if let Some(offset) = ram.offset(pa, 4) {
-                    ram.code_pages().set_code(offset, true);
-                }
-                let page = pa.0 & !0xfff;
-                let word = |va| self.word(Pa(page | va & 0xfff));
-                let mut unit = form_unit(s.pc, *context, UNIT_INSTRUCTIONS, word);
-                unit.blocks.iter_mut().for_each(opt::run);
-                cache.insert(key, unit)
-            }
-        };
-        let identity = cache.identity(s.pc, pa.0);
-        let tables = self.contexts.tables(table);
-        tables.set_code(s.pc, identity);
-        tables.add_jump(s.pc, host);
+        if !cache.has_room() {
+            return Ok(None);
+        }
+        let Some(host) = self.make_unit(Pa(key.pa), key, cache) else { return Ok(None) };
+        self.contexts.add_code(table, s.pc, page, host);
+        let identity = page.identity;
         Ok(Some((host, identity)))
+    }
+
+    /// Translates the unit at a physical address; none when its code changes meanwhile.
+    fn make_unit(&mut self, pa: Pa, key: Key, cache: &Cache) -> Option<u64> {
+        let bus = Arc::clone(&self.wiring.bus);
+        let page = pa.0 & !0xfff;
+        let mut writers = false;
+        let ticket = cache.begin(pa.0, || {
+            writers = bus.ram().offset(pa, 4).is_some_and(|offset| bus.ram().code_pages().mark(offset));
+        });
+        if writers {
+            // Before its words are read, nobody can store into the page unnoticed any more.
+            self.contexts.invalidate(TlbOp::Stores(page));
+            self.wiring.shared.broadcast(self.id, TlbOp::Stores(page));
+            self.wiring.shared.synchronize(self.id);
+        }
+        let mut spare = std::mem::take(&mut self.spare_blocks);
+        // Words of zeros are undefined, too.
+        let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
+        let mut unit = form_unit(key.va, key.context, Form::default(), &mut spare, word);
+        let host = cache.finish(ticket, key, &unit);
+        spare.append(&mut unit.blocks);
+        self.spare_blocks = spare;
+        host
     }
 
     /// Reads an instruction of the page of `pa`; what cannot be read is a word of zeros, which is undefined.
@@ -159,20 +244,16 @@ impl Core {
     /// Drops all translated code, once every vCPU is out of it.
     fn flush_code(&mut self, cache: &Cache) {
         let shared = &self.wiring.shared;
-        self.leave_guest();
         (0..shared.count()).filter(|&cpu| cpu != self.id).for_each(|cpu| shared.kick(cpu));
-        let ram = self.wiring.bus.ram();
-        for page in cache.flush() {
-            if let Some(offset) = ram.offset(Pa(page), 1) {
-                ram.code_pages().set_code(offset, false);
-            }
-        }
-        self.enter_guest();
+        forget_code(cache, self.wiring.bus.ram());
     }
 
-    /// RAM with translated code at `pa` was written.
-    pub(super) fn code_written(&mut self, pa: Pa) {
-        self.drop_code(pa.0 & !63, 64);
+    /// RAM at `pa` was stored into on the slow path: translated code there is stale.
+    pub(super) fn stored(&mut self, pa: Pa) {
+        let ram = self.wiring.bus.ram();
+        if ram.offset(pa, 1).is_some_and(|offset| ram.code_pages().notice_store(offset)) {
+            self.drop_code(pa.0 & !63, 64);
+        }
     }
 
     /// Drops what devices have overwritten.
@@ -189,19 +270,21 @@ impl Core {
     fn drop_code(&self, start: u64, len: u64) {
         let Some(cache) = &self.wiring.cache else { return };
         let ram = self.wiring.bus.ram();
-        let any = cache.invalidate(start, start + len);
-        if let Some(offset) = ram.offset(Pa(start), 1).filter(|_| !any) {
-            ram.code_pages().set_code(offset, false);
-        }
+        cache.invalidate(start, start + len, || unmark(ram, start));
     }
 
     /// IC IVAU: translated code in the line of a virtual address is dropped. An address that does not translate holds none.
     pub(super) fn invalidate_code(&mut self, s: &CpuState, va: u64) {
+        let known = self.known_page(s, va);
         let access = Access { write: false, fetch: false, el: s.pstate.el, pan: false };
-        if let Ok(leaf) = walk::walk(&*self.wiring.bus, &s.sys, va, access) {
+        let walk = || walk::walk(&*self.wiring.bus, &s.sys, va, access).map(|leaf| Pa(leaf.pa.0 & !0xfff));
+        if let Some(page) = known.or_else(|| walk().ok()) {
             let ram = self.wiring.bus.ram();
-            if ram.offset(leaf.pa, 1).is_some_and(|offset| ram.code_pages().is_code(offset)) {
-                self.drop_code(leaf.pa.0 & !63, 64);
+            // The guest's stores come before the look at the mark.
+            fence(Ordering::SeqCst);
+            // Of flash, nobody keeps which pages hold code.
+            if ram.offset(page, 1).is_none_or(|offset| ram.code_pages().is_code(offset)) {
+                self.drop_code(page.0 | va & 0xfc0, 64);
             }
         }
     }
@@ -209,19 +292,51 @@ impl Core {
     /// IC IALLU.
     pub(super) fn invalidate_all_code(&mut self) {
         if let Some(cache) = &self.wiring.cache {
-            cache.invalidate_all();
+            cache.invalidate_all(|page| unmark(self.wiring.bus.ram(), page));
         }
     }
 }
 
-/// Lifts the unit at a virtual address: at most `most` instructions, whose words `word` gives by their address.
-pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u32) -> Unit {
-    let mut leaders = vec![va];
-    let mut open = vec![va];
-    let mut blocks = Vec::new();
-    let mut budget = most;
-    while let Some(start) = open.pop().filter(|_| budget > 0) {
-        let mut lift = Lift::new(start, context);
+/// Drops all translated code, of which none runs or will before everybody has seen the cache's new epoch.
+pub fn forget_code(cache: &Cache, ram: &GuestRam) {
+    cache.flush().into_iter().for_each(|page| unmark(ram, page));
+}
+
+/// The page of a physical address holds no translated code.
+fn unmark(ram: &GuestRam, pa: u64) {
+    if let Some(offset) = ram.offset(Pa(pa), 1) {
+        ram.code_pages().unmark(offset);
+    }
+}
+
+/// How units are formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Guest instructions at most.
+    pub most: usize,
+    /// Whether what is known already is not computed again; see [`Lift::new`].
+    pub simplify: bool,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self { most: UNIT_INSTRUCTIONS, simplify: true }
+    }
+}
+
+/// Lifts the unit at a virtual address, whose words `word` gives by their address. Its blocks are made in the memory of
+/// `spare` ones.
+pub fn form_unit(va: u64, context: Context, form: Form, spare: &mut Vec<Block>, word: impl Fn(u64) -> u32) -> Unit {
+    let mut leaders = Leaders::default();
+    leaders.add(va);
+    let mut open = [0; UNIT_BLOCKS];
+    open[0] = va;
+    let mut opened = 1;
+    let mut blocks = Vec::with_capacity(UNIT_BLOCKS);
+    let mut budget = form.most;
+    while opened > 0 && budget > 0 {
+        opened -= 1;
+        let mut lift = Lift::new(open[opened], context, form.simplify, spare.pop().unwrap_or_default());
         loop {
             let word = word(lift.next_pc());
             budget -= 1;
@@ -230,7 +345,7 @@ pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u
                 None => b.undefined(),
             });
             let next = lift.next_pc();
-            if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(&next) {
+            if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(next) {
                 break;
             }
         }
@@ -243,12 +358,31 @@ pub fn form_unit(va: u64, context: Context, most: usize, word: impl Fn(u64) -> u
         };
         for target in targets.into_iter().flatten() {
             let near = target >> 12 == va >> 12 && target & 3 == 0;
-            if near && leaders.len() < UNIT_BLOCKS && !leaders.contains(&target) {
-                leaders.push(target);
-                open.push(target);
+            if near && leaders.count < UNIT_BLOCKS && !leaders.contains(target) {
+                leaders.add(target);
+                open[opened] = target;
+                opened += 1;
             }
         }
         blocks.push(block);
     }
     Unit { blocks, context }
+}
+
+/// Addresses of a page at which blocks begin.
+#[derive(Default)]
+struct Leaders {
+    words: [u64; 16],
+    count: usize,
+}
+
+impl Leaders {
+    fn add(&mut self, va: u64) {
+        self.words[(va >> 8 & 15) as usize] |= 1 << (va >> 2 & 63);
+        self.count += 1;
+    }
+
+    fn contains(&self, va: u64) -> bool {
+        self.words[(va >> 8 & 15) as usize] >> (va >> 2 & 63) & 1 != 0
+    }
 }

@@ -50,10 +50,14 @@ pub enum Call {
     SysRead(SysEnc),
     SysWrite(SysEnc),
     SysOp(SysEnc),
-    MsrImm { field: u32, imm: u32 },
+    MsrImm {
+        field: u8,
+        imm: u8,
+    },
     Eret,
     Wait(Wait),
-    Raise(Exception),
+    /// The exception with index `imm` in [`Block::exceptions`].
+    Raise,
 }
 
 /// What an IR instruction does.
@@ -117,6 +121,8 @@ pub struct Inst {
     /// Index of the guest instruction in the block that it belongs to.
     pub guest: u16,
 }
+
+const _: () = assert!(size_of::<Inst>() <= 32, "units have thousands");
 
 impl Inst {
     /// The arguments that are there.
@@ -188,7 +194,7 @@ impl Inst {
 }
 
 /// How a block ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Term {
     /// To a fixed address.
     Jump(u64),
@@ -226,11 +232,12 @@ pub enum Term {
     /// To wherever the state's PC says, by way of the run loop.
     Resume,
     /// The block's last instruction always raises.
+    #[default]
     Raised,
 }
 
 /// A basic block of guest code.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Block {
     /// Virtual address of its first instruction.
     pub va: u64,
@@ -240,6 +247,8 @@ pub struct Block {
     pub insts: Vec<Inst>,
     /// Vector constants.
     pub vectors: Vec<u128>,
+    /// Exceptions that it raises.
+    pub exceptions: Vec<Exception>,
     /// How it ends.
     pub term: Term,
 }

@@ -3,6 +3,7 @@
 use super::block::{Block, Call, Code, FlagsOp, Inst, Term, Val};
 use super::op::{EvalFn, Op, OpSink};
 use super::{AtomicOp, Barrier, Build, Cond, Context, Exception, Flow, Mem, SysEnc, Wait};
+use crate::state::FpEnv;
 
 /// The instruction being lifted has recorded its exception and ends here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,14 +17,25 @@ pub struct Lift {
     pc: u64,
     /// The stack pointer was found aligned, and has changed by multiples of 16 only.
     sp_aligned: bool,
+    simplify: bool,
+    /// What guest registers hold, as far as it is known.
+    known_x: [Val; 32],
+    known_v: [Val; 32],
 }
 
 impl Lift {
-    /// Starts a block at `va`.
+    /// Starts a block at `va`, in the memory of one that is not needed any more. To `simplify` leaves results as they are:
+    /// a guest register that is read again, or read after it was written, is the value that is known already, and an
+    /// integer operation on constants is a constant.
     #[must_use]
-    pub fn new(va: u64, context: Context) -> Self {
-        let block = Block { va, len: 0, insts: Vec::with_capacity(64), vectors: Vec::new(), term: Term::Raised };
-        Self { context, block, pc: va, sp_aligned: false }
+    pub fn new(va: u64, context: Context, simplify: bool, mut block: Block) -> Self {
+        let Block { insts, vectors, exceptions, .. } = &mut block;
+        insts.clear();
+        vectors.clear();
+        exceptions.clear();
+        (block.va, block.len, block.term) = (va, 0, Term::Raised);
+        let (known_x, known_v) = ([Val::NONE; 32], [Val::NONE; 32]);
+        Self { context, block, pc: va, sp_aligned: false, simplify, known_x, known_v }
     }
 
     /// Records the instruction that `row` (a table row's `lift`) stands for; whether the block goes on after it.
@@ -70,6 +82,44 @@ impl Lift {
         val
     }
 
+    /// Records a call. Some write guest registers behind the block's back: PSCI, ERET.
+    fn call(&mut self, call: Call, args: &[Val]) -> Val {
+        (self.known_x, self.known_v) = ([Val::NONE; 32], [Val::NONE; 32]);
+        self.push(Code::Call(call), args, 0)
+    }
+
+    fn call_pair(&mut self, call: Call, args: &[Val]) -> (Val, Val) {
+        let first = self.call(call, args);
+        (first, self.push(Code::Second, &[first], 0))
+    }
+
+    fn read_x(&mut self, r: u8) -> Val {
+        let known = self.known_x[usize::from(r)];
+        if self.simplify && known != Val::NONE {
+            return known;
+        }
+        let val = self.push(Code::GetX(r), &[], 0);
+        self.known_x[usize::from(r)] = val;
+        val
+    }
+
+    fn write_x(&mut self, r: u8, value: Val) {
+        self.known_x[usize::from(r)] = value;
+        self.push(Code::SetX(r), &[value], 0);
+    }
+
+    /// The value of an integer operation on constants.
+    fn folded(&self, op: Op, eval: EvalFn, args: &[Val], imm: u64) -> Option<u64> {
+        if !self.simplify || !matches!(op, Op::Int(_)) {
+            return None;
+        }
+        let mut values = [0; 6];
+        for (value, arg) in values.iter_mut().zip(args) {
+            *value = self.constant(*arg)?.into();
+        }
+        Some(eval(&mut FpEnv::default(), &values[..args.len()], imm) as u64)
+    }
+
     fn pair(&mut self, code: Code, args: &[Val]) -> (Val, Val) {
         let first = self.push(code, args, 0);
         (first, self.push(Code::Second, &[first], 0))
@@ -77,16 +127,15 @@ impl Lift {
 
     fn constant(&self, val: Val) -> Option<u64> {
         let inst = self.block.insts[usize::from(val.0)];
-        (inst.code == Code::Imm).then_some(inst.imm)
+        matches!(inst.code, Code::Imm).then_some(inst.imm)
     }
 
     /// Whether a value is the current stack pointer plus or minus a multiple of 16.
     fn keeps_sp_aligned(&self, val: Val) -> bool {
         use super::op::IntOp::{Add64, Sub64};
         let inst = self.block.insts[usize::from(val.0)];
-        let is_sp = |v: Val| self.block.insts[usize::from(v.0)].code == Code::GetX(31);
         matches!(inst.code, Code::Op(Op::Int(Add64 | Sub64)))
-            && is_sp(inst.args[0])
+            && inst.args[0] == self.known_x[31]
             && self.constant(inst.args[1]).is_some_and(|n| n % 16 == 0)
     }
 }
@@ -108,8 +157,11 @@ impl OpSink for Lift {
     fn unword_v(word: Val) -> Val {
         word
     }
-    fn apply(&mut self, op: Op, _: EvalFn, args: &[Val], imm: u64) -> Val {
-        self.push(Code::Op(op), args, imm)
+    fn apply(&mut self, op: Op, eval: EvalFn, args: &[Val], imm: u64) -> Val {
+        match self.folded(op, eval, args, imm) {
+            Some(value) => self.imm(value),
+            None => self.push(Code::Op(op), args, imm),
+        }
     }
 }
 
@@ -132,21 +184,21 @@ impl Build for Lift {
     }
 
     fn x(&mut self, r: u32) -> Val {
-        if r == 31 { self.imm(0) } else { self.push(Code::GetX(r as u8), &[], 0) }
+        if r == 31 { self.imm(0) } else { self.read_x(r as u8) }
     }
     fn set_x(&mut self, r: u32, value: Val) {
         if r != 31 {
-            self.push(Code::SetX(r as u8), &[value], 0);
+            self.write_x(r as u8, value);
         }
     }
     fn xsp(&mut self, r: u32) -> Val {
-        self.push(Code::GetX(r as u8), &[], 0)
+        self.read_x(r as u8)
     }
     fn set_xsp(&mut self, r: u32, value: Val) {
         if r == 31 {
             self.sp_aligned &= self.keeps_sp_aligned(value);
         }
-        self.push(Code::SetX(r as u8), &[value], 0);
+        self.write_x(r as u8, value);
     }
     fn base(&mut self, r: u32) -> Result<Val, Lifted> {
         let base = self.xsp(r);
@@ -157,9 +209,16 @@ impl Build for Lift {
         Ok(base)
     }
     fn v(&mut self, r: u32) -> Val {
-        self.push(Code::GetV(r as u8), &[], 0)
+        let known = self.known_v[r as usize];
+        if self.simplify && known != Val::NONE {
+            return known;
+        }
+        let val = self.push(Code::GetV(r as u8), &[], 0);
+        self.known_v[r as usize] = val;
+        val
     }
     fn set_v(&mut self, r: u32, value: Val) {
+        self.known_v[r as usize] = value;
         self.push(Code::SetV(r as u8), &[value], 0);
     }
 
@@ -224,61 +283,63 @@ impl Build for Lift {
         Ok(())
     }
     fn load_exclusive(&mut self, addr: Val, mem: Mem) -> Result<Val, Lifted> {
-        Ok(self.push(Code::Call(Call::LoadExclusive(mem)), &[addr], 0))
+        Ok(self.call(Call::LoadExclusive(mem), &[addr]))
     }
     fn load_exclusive_pair(&mut self, addr: Val, mem: Mem) -> Result<(Val, Val), Lifted> {
-        Ok(self.pair(Code::Call(Call::LoadExclusivePair(mem)), &[addr]))
+        Ok(self.call_pair(Call::LoadExclusivePair(mem), &[addr]))
     }
     fn store_exclusive(&mut self, addr: Val, value: Val, mem: Mem) -> Result<Val, Lifted> {
-        Ok(self.push(Code::Call(Call::StoreExclusive(mem)), &[addr, value], 0))
+        Ok(self.call(Call::StoreExclusive(mem), &[addr, value]))
     }
     fn store_exclusive_pair(&mut self, addr: Val, a: Val, b: Val, mem: Mem) -> Result<Val, Lifted> {
-        Ok(self.push(Code::Call(Call::StoreExclusivePair(mem)), &[addr, a, b], 0))
+        Ok(self.call(Call::StoreExclusivePair(mem), &[addr, a, b]))
     }
     fn clear_exclusive(&mut self) {
-        self.push(Code::Call(Call::ClearExclusive), &[], 0);
+        self.call(Call::ClearExclusive, &[]);
     }
     fn atomic(&mut self, op: AtomicOp, addr: Val, value: Val, mem: Mem) -> Result<Val, Lifted> {
-        Ok(self.push(Code::Call(Call::Atomic(op, mem)), &[addr, value], 0))
+        Ok(self.call(Call::Atomic(op, mem), &[addr, value]))
     }
     fn cas(&mut self, addr: Val, expected: Val, new: Val, mem: Mem) -> Result<Val, Lifted> {
-        Ok(self.push(Code::Call(Call::Cas(mem)), &[addr, expected, new], 0))
+        Ok(self.call(Call::Cas(mem), &[addr, expected, new]))
     }
     fn cas_pair(&mut self, addr: Val, expected: (Val, Val), new: (Val, Val), mem: Mem) -> Result<(Val, Val), Lifted> {
-        Ok(self.pair(Code::Call(Call::CasPair(mem)), &[addr, expected.0, expected.1, new.0, new.1]))
+        Ok(self.call_pair(Call::CasPair(mem), &[addr, expected.0, expected.1, new.0, new.1]))
     }
     fn barrier(&mut self, barrier: Barrier) {
-        self.push(Code::Call(Call::Barrier(barrier)), &[], 0);
+        self.call(Call::Barrier(barrier), &[]);
     }
     fn isb(&mut self) {
-        self.push(Code::Call(Call::Isb), &[], 0);
+        self.call(Call::Isb, &[]);
     }
 
     fn sys_read(&mut self, enc: SysEnc) -> Result<Val, Lifted> {
-        Ok(self.push(Code::Call(Call::SysRead(enc)), &[], 0))
+        Ok(self.call(Call::SysRead(enc), &[]))
     }
     fn sys_write(&mut self, enc: SysEnc, value: Val) -> Result<(), Lifted> {
-        self.push(Code::Call(Call::SysWrite(enc)), &[value], 0);
+        self.call(Call::SysWrite(enc), &[value]);
         Ok(())
     }
     fn sys_op(&mut self, enc: SysEnc, value: Val) -> Result<(), Lifted> {
-        self.push(Code::Call(Call::SysOp(enc)), &[value], 0);
+        self.call(Call::SysOp(enc), &[value]);
         Ok(())
     }
     fn msr_imm(&mut self, field: u32, imm: u32) -> Result<(), Lifted> {
-        self.push(Code::Call(Call::MsrImm { field, imm }), &[], 0);
+        self.call(Call::MsrImm { field: field as u8, imm: imm as u8 }, &[]);
         Ok(())
     }
     fn eret(&mut self) -> Result<(), Lifted> {
-        self.push(Code::Call(Call::Eret), &[], 0);
+        self.call(Call::Eret, &[]);
         Ok(())
     }
     fn wait(&mut self, wait: Wait) -> Result<(), Lifted> {
-        self.push(Code::Call(Call::Wait(wait)), &[], 0);
+        self.call(Call::Wait(wait), &[]);
         Ok(())
     }
     fn raise<T>(&mut self, exception: Exception) -> Result<T, Lifted> {
-        self.push(Code::Call(Call::Raise(exception)), &[], 0);
+        let index = self.block.exceptions.len() as u64;
+        self.block.exceptions.push(exception);
+        self.push(Code::Call(Call::Raise), &[], index);
         Err(Lifted)
     }
 }

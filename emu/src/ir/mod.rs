@@ -5,7 +5,6 @@ mod build;
 mod env;
 mod lift;
 pub mod op;
-pub mod opt;
 pub mod softfloat;
 
 pub use build::{Build, Cond, Flow, Indirect};

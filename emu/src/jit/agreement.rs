@@ -140,7 +140,7 @@ fn unit(op: Op, imm: u64, va: u64, Shape { alike, crowded, looped }: Shape) -> U
     } else {
         Term::Sync(va + 4)
     };
-    Unit { blocks: vec![Block { va, len: 1, insts, vectors: Vec::new(), term }], context: CONTEXT }
+    Unit { blocks: vec![Block { va, len: 1, insts, term, ..Block::default() }], context: CONTEXT }
 }
 
 /// The immediates with which instructions use an operation.
@@ -252,7 +252,7 @@ fn judge(bare: &mut Bare, frame: &mut Frame, op: Op, imm: u64, next_va: &mut u64
         let Shape { alike, crowded, looped } = shape;
         *next_va += 16;
         let va = *next_va;
-        let host = bare.0.insert(Key { pa: va, va, context: CONTEXT }, unit(op, imm, va, shape));
+        let host = bare.0.insert(Key { pa: va, va, context: CONTEXT }, &unit(op, imm, va, shape));
         for round in 0..16 {
             for v in &mut frame.s.v {
                 *v = numbers.vector();
@@ -380,14 +380,17 @@ fn an_exception_in_a_loop_finds_vector_registers_in_the_state() {
         inst(Code::Op(Op::VecArith(VecArithOp::Add)), &[0, 1], 32),
         inst(Code::SetV(0), &[2], 0),
         inst(Code::GetX(7), &[], 0),
-        inst(Code::Call(Call::Raise(Exception::UNDEFINED)), &[], 0),
+        inst(Code::Call(Call::Raise), &[], 0),
     ];
     let va = 0x1000;
     let term = Term::If { cond: Val(4), target: va, next: va + 4 };
-    let unit = Unit { blocks: vec![Block { va, len: 1, insts, vectors: Vec::new(), term }], context: CONTEXT };
+    let unit = Unit {
+        blocks: vec![Block { va, len: 1, insts, term, exceptions: vec![Exception::UNDEFINED], ..Block::default() }],
+        context: CONTEXT,
+    };
     let mut bare = Bare(Arc::new(Cache::new(|_, _| None).expect("memory for code")));
     let cache = bare.0.clone();
-    let host = cache.insert(Key { pa: va, va, context: CONTEXT }, unit);
+    let host = cache.insert(Key { pa: va, va, context: CONTEXT }, &unit);
     let mut frame = Frame::new(CpuState::default());
     (frame.s.v[0], frame.s.v[1]) = (1 << 96 | 5, 2 << 96 | 6);
     assert_eq!(cache.enter(&mut frame, &mut bare, host), Exit::Sync);

@@ -11,11 +11,11 @@ use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
 use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
-use super::stats::Stats;
+use super::stats::{Calls, Stats};
 use super::thunks::{self, Thunks};
-use super::x64;
-use crate::ir::Context;
+use super::x64::{self, Place, Workshop};
 use crate::ir::block::Unit;
+use crate::ir::{Context, SysEnc};
 
 /// What a unit is translated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,7 +47,15 @@ struct Inner {
     dropped: FxHashMap<Key, Vec<u64>>,
     identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
+    workshop: Workshop,
+    /// Pages of which a unit is being made, each by its ticket.
+    under_way: Vec<(u64, Ticket)>,
+    tickets: u64,
 }
+
+/// Leave to make a unit, until the code of its page changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u64);
 
 impl Inner {
     /// Drops a unit: who enters it from now on is sent back to the run loop, until the code is translated again.
@@ -105,6 +113,9 @@ impl Cache {
             dropped: FxHashMap::default(),
             identities: FxHashMap::default(),
             sites: 0,
+            workshop: Workshop::default(),
+            under_way: Vec::new(),
+            tickets: 0,
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -131,16 +142,12 @@ impl Cache {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Host address of a unit, if it is translated.
-    pub fn find(&self, key: &Key) -> Option<u64> {
-        self.lock().units.get(key).map(|unit| unit.entry)
-    }
-
-    /// The identity of a code page that is mapped at a virtual page.
-    pub fn identity(&self, va: u64, pa: u64) -> u32 {
+    /// Host address of a unit, if it is translated, and the identity of its page.
+    pub fn find(&self, key: &Key) -> (Option<u64>, u32) {
         let mut inner = self.lock();
         let next = inner.identities.len() as u32 + 1;
-        *inner.identities.entry((va >> 12, pa >> 12)).or_insert(next)
+        let identity = *inner.identities.entry((key.va >> 12, key.pa >> 12)).or_insert(next);
+        (inner.units.get(key).map(|unit| unit.entry), identity)
     }
 
     /// Whether a unit fits; if not, [`Cache::flush`] makes room.
@@ -149,27 +156,53 @@ impl Cache {
         inner.memory.room() >= UNIT_BYTES && inner.sites + UNIT_SITES <= self.sites.capacity()
     }
 
-    /// Translates a unit, for which there is room; its host address.
-    #[allow(unsafe_code, reason = "fills sites")]
-    pub fn insert(&self, key: Key, unit: Unit) -> u64 {
-        let start = Instant::now();
+    /// To be called before the code of a unit at a physical address is read. `mark` says that its page holds code; like
+    /// the `unmark` of [`Cache::invalidate`] it is called while nobody else can be.
+    pub fn begin(&self, pa: u64, mark: impl FnOnce()) -> Ticket {
         let mut inner = self.lock();
+        inner.tickets += 1;
+        let ticket = Ticket(inner.tickets);
+        inner.under_way.push((pa & !0xfff, ticket));
+        mark();
+        ticket
+    }
+
+    /// As [`Cache::insert`], unless code of the page has changed since the ticket was drawn.
+    pub fn finish(&self, ticket: Ticket, key: Key, unit: &Unit) -> Option<u64> {
+        let mut inner = self.lock();
+        let at = inner.under_way.iter().position(|&(_, other)| other == ticket)?;
+        inner.under_way.swap_remove(at);
+        Some(self.place(inner, key, unit))
+    }
+
+    /// Translates a unit, for which there is room; its host address.
+    pub fn insert(&self, key: Key, unit: &Unit) -> u64 {
+        self.place(self.lock(), key, unit)
+    }
+
+    #[allow(unsafe_code, reason = "fills sites")]
+    fn place(&self, mut inner: MutexGuard<'_, Inner>, key: Key, unit: &Unit) -> u64 {
+        let start = Instant::now();
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
-        let base = inner.memory.next();
-        let compiled = x64::compile(&unit, base, self.thunks, inner.sites, self.registers);
-        assert!(compiled.code.len() <= UNIT_BYTES && compiled.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
-        for site in compiled.sites {
+        let Inner { memory, workshop, sites, .. } = &mut *inner;
+        let base = memory.next();
+        let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers };
+        let stale = base + x64::compile(workshop, unit, place) as u64;
+        let code = workshop.a.finish();
+        let bytes = code.len();
+        assert!(bytes <= UNIT_BYTES && workshop.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
+        for site in &workshop.sites {
             // SAFETY: the slot is behind all that code names so far.
-            unsafe { self.sites.set(inner.sites, site) };
-            inner.sites += 1;
+            unsafe { self.sites.set(*sites, *site) };
+            *sites += 1;
         }
-        let entry = inner.memory.push(&compiled.code);
+        let entry = memory.push(code);
         let page = key.pa & !0xfff;
         let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
         let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);
-        let translated = Translated { entry, stale: base + compiled.stale as u64, range: (page + low, page + high) };
+        let translated = Translated { entry, stale, range: (page + low, page + high) };
         // Jumps to former translations of the same code go on to this one.
         for former in inner.dropped.get(&key).into_iter().flatten() {
             inner.memory.patch64(*former, jump_to(*former, entry));
@@ -180,7 +213,7 @@ impl Cache {
         let guest: u64 = unit.blocks.iter().map(|b| u64::from(b.len)).sum();
         Stats::add(&self.stats.units, 1);
         Stats::add(&self.stats.guest_instructions, guest);
-        Stats::add(&self.stats.host_bytes, compiled.code.len() as u64);
+        Stats::add(&self.stats.host_bytes, bytes as u64);
         Stats::add(&self.stats.translate_nanos, start.elapsed().as_nanos() as u64);
         entry
     }
@@ -199,11 +232,13 @@ impl Cache {
         }
     }
 
-    /// Drops the units whose code lies in physical addresses `start..end` of one page; whether the page still has any.
-    pub fn invalidate(&self, start: u64, end: u64) -> bool {
+    /// Drops the units whose code lies in physical addresses `start..end` of one page. `unmark` says that the page holds
+    /// no code, if it has no more units.
+    pub fn invalidate(&self, start: u64, end: u64, unmark: impl FnOnce()) {
         let mut inner = self.lock();
         let page = start & !0xfff;
-        let Some(keys) = inner.pages.remove(&page) else { return false };
+        inner.under_way.retain(|&(other, _)| other != page);
+        let keys = inner.pages.remove(&page).unwrap_or_default();
         let mut kept = Vec::new();
         for key in keys {
             let (low, high) = inner.units.get(&key).map_or((0, 0), |unit| unit.range);
@@ -213,17 +248,18 @@ impl Cache {
                 kept.push(key);
             }
         }
-        let any = !kept.is_empty();
-        if any {
+        if kept.is_empty() {
+            unmark();
+        } else {
             inner.pages.insert(page, kept);
         }
-        any
     }
 
-    /// Drops every unit, but keeps their memory, since they may be running.
-    pub fn invalidate_all(&self) {
+    /// Drops every unit, but keeps their memory, since they may be running. `unmark` is told each page.
+    pub fn invalidate_all(&self, unmark: impl FnMut(u64)) {
         let mut inner = self.lock();
-        inner.pages.clear();
+        inner.under_way.clear();
+        inner.pages.drain().map(|(page, _)| page).for_each(unmark);
         let keys: Vec<Key> = inner.units.keys().copied().collect();
         keys.into_iter().for_each(|key| inner.drop_unit(key));
     }
@@ -238,6 +274,7 @@ impl Cache {
         inner.pages.clear();
         inner.identities.clear();
         inner.dropped.clear();
+        self.stats.keep(|calls| self.count_calls(&inner, calls));
         inner.sites = 0;
         let keep = inner.thunks_len;
         inner.memory.truncate(keep);
@@ -253,7 +290,27 @@ impl Cache {
     #[allow(unsafe_code, reason = "passes the promise on")]
     pub(super) unsafe fn site(&self, index: u32) -> &Site {
         // SAFETY: as promised.
-        unsafe { self.sites.get(index as usize) }
+        unsafe { self.sites.enter(index as usize) }
+    }
+
+    /// What was counted, as text; `register` names system registers.
+    #[must_use]
+    pub fn report(&self, register: impl Fn(SysEnc) -> String) -> String {
+        let mut calls = self.stats.calls();
+        self.count_calls(&self.lock(), &mut calls);
+        self.stats.report(&calls, register)
+    }
+
+    /// Adds the calls of every site.
+    #[allow(unsafe_code, reason = "reads sites")]
+    fn count_calls(&self, inner: &Inner, calls: &mut Calls) {
+        for index in 0..inner.sites {
+            // SAFETY: so many have been filled.
+            let (task, n) = unsafe { self.sites.calls(index) };
+            if n != 0 {
+                *calls.entry(task).or_default() += n;
+            }
+        }
     }
 
     /// Runs translated code at `host` until it returns. The frame's tables, attention and state are set.
@@ -261,6 +318,8 @@ impl Cache {
     pub fn enter<R: Runtime>(&self, frame: &mut Frame, runtime: &mut R, host: u64) -> Exit {
         frame.runtime = std::ptr::from_mut(runtime) as usize;
         frame.slow = slow::entry::<R>();
+        frame.arrive = slow::arrival::<R>();
+        frame.depart = slow::departure::<R>();
         // SAFETY: the thunk is code with this signature; `host` is the entry of a unit of this cache, which stays while
         // the caller is in the world; the code touches only the frame, the tables and guest RAM that the tables name.
         let code = unsafe {

@@ -14,6 +14,7 @@
 
 #[cfg(test)]
 mod agreement;
+mod asm;
 mod cache;
 mod frame;
 mod memory;

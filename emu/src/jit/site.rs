@@ -3,10 +3,11 @@
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::ir::Mem;
 use crate::ir::block::Call;
 use crate::ir::op::Op;
+use crate::ir::{Exception, Mem};
 
 /// Guest registers that a unit may keep in host registers: general-purpose ones, vector ones, both.
 pub(super) const MAX_X_HOMES: usize = 5;
@@ -28,7 +29,7 @@ pub(super) enum Loc {
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Task {
     /// Read `count` neighbouring elements at the address in RAX.
     Load { mem: Mem, count: u8 },
@@ -36,8 +37,8 @@ pub(super) enum Task {
     Store { mem: Mem, count: u8 },
     /// A call into the CPU.
     Call(Call),
-    /// The stack pointer is misaligned.
-    SpAlignment,
+    /// An exception.
+    Raise(Exception),
     /// An operation by its `eval`.
     Eval(Op, u64),
 }
@@ -55,8 +56,14 @@ pub(super) struct Site {
     pub dirty_count: u8,
 }
 
+struct Slot {
+    site: Site,
+    /// Calls so far; approximate when vCPUs share the site.
+    calls: AtomicU64,
+}
+
 /// Every site of a cache, in a table that never moves, so that thunks read it while translation appends.
-pub(super) struct Sites(UnsafeCell<Box<[MaybeUninit<Site>]>>);
+pub(super) struct Sites(UnsafeCell<Box<[MaybeUninit<Slot>]>>);
 
 // SAFETY: a slot is written once, before any code that names it can run, and read only by such code's thunks; slots are
 // reused only when no translated code runs (Cache::flush).
@@ -79,16 +86,39 @@ impl Sites {
     pub unsafe fn set(&self, index: usize, site: Site) {
         assert!(index < self.capacity(), "the caller makes room first");
         // SAFETY: in bounds; nobody reads this slot now, by the caller's promise.
-        unsafe { (&mut *self.0.get()).as_mut_ptr().add(index).cast::<Site>().write(site) };
+        unsafe {
+            (&mut *self.0.get()).as_mut_ptr().add(index).cast::<Slot>().write(Slot { site, calls: AtomicU64::new(0) })
+        };
     }
 
-    /// The site of a slot.
+    /// The slot of an index.
     ///
     /// # Safety
     /// The slot has been filled; translated code names only such ones.
-    pub unsafe fn get(&self, index: usize) -> &Site {
+    unsafe fn slot(&self, index: usize) -> &Slot {
         // SAFETY: filled, and not written while code that names it exists.
         unsafe { (&*self.0.get())[index].assume_init_ref() }
+    }
+
+    /// The site of a slot, which is called now.
+    ///
+    /// # Safety
+    /// The slot has been filled; translated code names only such ones.
+    pub unsafe fn enter(&self, index: usize) -> &Site {
+        // SAFETY: as promised.
+        let slot = unsafe { self.slot(index) };
+        slot.calls.store(slot.calls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        &slot.site
+    }
+
+    /// The task of a slot, and how often it was called.
+    ///
+    /// # Safety
+    /// The slot has been filled.
+    pub unsafe fn calls(&self, index: usize) -> (Task, u64) {
+        // SAFETY: as promised.
+        let slot = unsafe { self.slot(index) };
+        (slot.site.task, slot.calls.load(Ordering::Relaxed))
     }
 }
 

@@ -2,12 +2,11 @@
 #![allow(unsafe_code, reason = "called by translated code with its frame")]
 
 use super::cache::Cache;
-use super::frame::Frame;
+use super::frame::{Exit, Frame};
 use super::site::{FIRST_V, Loc, Site, Task};
-use super::stats::Stats;
 use crate::ir::block::Call;
 use crate::ir::op::Kind;
-use crate::ir::{Context, Env, Exception, Mem, SysEnc};
+use crate::ir::{Context, Env, Exception, Mem, Return, SysEnc};
 use crate::state::CpuState;
 
 /// How translated code may access a system register without a call.
@@ -17,8 +16,8 @@ pub enum Plain {
     Field {
         /// Bytes from the state's beginning.
         offset: usize,
-        /// Whether MSR writes all of it, and that is all that MSR does.
-        writable: bool,
+        /// The bits that MSR writes, the others becoming zero, when that is all that MSR does: all, or the lower half.
+        writable: Option<u64>,
     },
     /// It always reads as this.
     Constant(u64),
@@ -31,6 +30,13 @@ pub type Registers = fn(SysEnc, &Context) -> Option<Plain>;
 pub trait Runtime: Env {
     /// The cache that the code is in.
     fn cache(&self) -> &Cache;
+    /// Finds where to go on at the state's PC after an indirect jump that found no entry or, when `changed`, after an
+    /// instruction that may have changed the context: the host address, with the frame's tables set; none when the run
+    /// loop has something to do.
+    fn arrive(&mut self, frame: &mut Frame, changed: bool) -> Option<u64> {
+        let _ = (frame, changed);
+        None
+    }
     /// Takes an exception of the instruction at the state's PC.
     fn take(&mut self, s: &mut CpuState, exception: Exception);
 }
@@ -42,6 +48,68 @@ pub fn entry<R: Runtime>() -> usize {
     f as usize
 }
 
+/// The function to put into [`Frame::arrive`].
+#[must_use]
+pub fn arrival<R: Runtime>() -> usize {
+    let f: unsafe extern "sysv64" fn(*mut Frame, u32) -> u64 = arrive::<R>;
+    f as usize
+}
+
+/// The host address to go on at; or, when that is the run loop's business, `exit`.
+///
+/// # Safety
+/// Called by the thunk only: `frame` is the vCPU's frame, and its `runtime` is an `R` that nobody else uses now.
+unsafe extern "sysv64" fn arrive<R: Runtime>(frame: *mut Frame, exit: u32) -> u64 {
+    // SAFETY: by the contract; the frame does not lie inside the runtime.
+    let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
+    runtime.arrive(frame, exit == Exit::Sync as u32).unwrap_or(exit.into())
+}
+
+/// How translated code names an exception that it takes, or a return from one, beside the syndrome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Departure(pub u32);
+
+impl Departure {
+    const NEXT: u32 = 1 << 8;
+    /// ERET.
+    pub const RETURN: Self = Self(1 << 9);
+
+    /// An exception, unless it has an address.
+    pub fn raise(exception: Exception) -> Option<Self> {
+        let next = if exception.ret == Return::Next { Self::NEXT } else { 0 };
+        exception.far.is_none().then_some(Self(u32::from(exception.ec) | next))
+    }
+
+    fn exception(self, iss: u32) -> Exception {
+        let ret = if self.0 & Self::NEXT != 0 { Return::Next } else { Return::This };
+        Exception { ec: self.0 as u8, iss, far: None, ret }
+    }
+}
+
+/// The function to put into [`Frame::depart`].
+#[must_use]
+pub fn departure<R: Runtime>() -> usize {
+    let f: unsafe extern "sysv64" fn(*mut Frame, u32, u32) -> u64 = depart::<R>;
+    f as usize
+}
+
+/// Takes an exception or returns from one: the host address to go on at, or how to leave for the run loop.
+///
+/// # Safety
+/// As [`arrive`].
+unsafe extern "sysv64" fn depart<R: Runtime>(frame: *mut Frame, departure: u32, iss: u32) -> u64 {
+    // SAFETY: by the contract; the frame does not lie inside the runtime.
+    let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
+    let exception = match Departure(departure) {
+        Departure::RETURN => runtime.eret(&mut frame.s).err(),
+        raise => Some(raise.exception(iss)),
+    };
+    if let Some(exception) = exception {
+        runtime.take(&mut frame.s, exception);
+    }
+    runtime.arrive(frame, true).unwrap_or(Exit::Sync as u64)
+}
+
 /// Carries out the task of a site; not zero when it ended in an exception.
 ///
 /// # Safety
@@ -50,8 +118,8 @@ pub fn entry<R: Runtime>() -> usize {
 unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32 {
     // SAFETY: by the contract; the frame does not lie inside the runtime.
     let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
-    // SAFETY: by the contract; the site stays while code that names it runs.
-    let site = unsafe { *runtime.cache().site(index) };
+    // SAFETY: by the contract; the site stays, whatever the runtime does, while code that names it runs.
+    let site = unsafe { &*std::ptr::from_ref(runtime.cache().site(index)) };
     for &(host, guest) in &site.dirty[..usize::from(site.dirty_count)] {
         match guest.checked_sub(FIRST_V) {
             None => frame.s.x[usize::from(guest)] = frame.saved[usize::from(host)],
@@ -60,7 +128,7 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
     }
     frame.s.pc = site.pc;
     frame.fold_flags();
-    match perform(frame, runtime, &site) {
+    match perform(frame, runtime, site) {
         Ok(results) => {
             for (loc, value) in site.results.iter().zip(results) {
                 put(frame, *loc, value);
@@ -70,6 +138,23 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
         Err(exception) => {
             runtime.take(&mut frame.s, exception);
             1
+        }
+    }
+}
+
+/// What a task is counted as.
+pub(super) fn name(task: Task, register: impl Fn(SysEnc) -> String) -> String {
+    match task {
+        Task::Load { .. } => "load".into(),
+        Task::Store { .. } => "store".into(),
+        Task::Eval(op, _) => format!("operation {}", op.row().name),
+        Task::Call(Call::SysRead(enc)) => format!("read {}", register(enc)),
+        Task::Call(Call::SysWrite(enc)) => format!("write {}", register(enc)),
+        Task::Call(Call::SysOp(enc)) => format!("instruction {:?}", enc.parts()),
+        Task::Raise(exception) => format!("raise class {:#x}", exception.ec),
+        Task::Call(call) => {
+            let text = format!("{call:?}");
+            text.split(['(', ' ']).next().unwrap_or(&text).into()
         }
     }
 }
@@ -99,7 +184,6 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
     let address = frame.saved[usize::from(super::thunks::reg::RAX)];
     match site.task {
         Task::Load { mem, count } => {
-            Stats::add(&runtime.cache().stats.slow_accesses, 1);
             let mut values = [0; 2];
             for i in 0..count {
                 values[usize::from(i)] = runtime.load(&mut frame.s, element(address, mem, i), mem)?;
@@ -107,14 +191,13 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
             Ok(values)
         }
         Task::Store { mem, count } => {
-            Stats::add(&runtime.cache().stats.slow_accesses, 1);
             for i in 0..count {
                 let value = arg(frame, usize::from(i));
                 runtime.store(&mut frame.s, element(address, mem, i), value, mem)?;
             }
             Ok([0; 2])
         }
-        Task::SpAlignment => Err(Exception::SP_ALIGNMENT),
+        Task::Raise(exception) => Err(exception),
         Task::Eval(op, imm) => {
             let row = op.row();
             runtime.cache().stats.count_eval(row.name);
@@ -123,7 +206,6 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
             Ok([if row.result == Kind::I { value & u128::from(u64::MAX) } else { value }, 0])
         }
         Task::Call(call) => {
-            Stats::add(&runtime.cache().stats.calls, 1);
             let args: [u128; 6] = std::array::from_fn(|n| arg(frame, n));
             self::call(&mut frame.s, runtime, call, args)
         }
@@ -157,10 +239,10 @@ fn call<R: Runtime>(s: &mut CpuState, runtime: &mut R, call: Call, args: [u128; 
         Call::Isb => runtime.isb(s),
         Call::SysWrite(enc) => runtime.sys_write(s, enc, int(0))?,
         Call::SysOp(enc) => runtime.sys_op(s, enc, int(0))?,
-        Call::MsrImm { field, imm } => runtime.msr_imm(s, field, imm)?,
+        Call::MsrImm { field, imm } => runtime.msr_imm(s, field.into(), imm.into())?,
         Call::Eret => runtime.eret(s)?,
         Call::Wait(wait) => runtime.wait(s, wait)?,
-        Call::Raise(exception) => return Err(exception),
+        Call::Raise => unreachable!("it has a task of its own"),
     }
     Ok([0; 2])
 }

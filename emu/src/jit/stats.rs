@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use rustc_hash::FxHashMap;
+
+use super::site::Task;
+use super::slow;
+use crate::ir::SysEnc;
+
 /// What the translator did.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -17,15 +23,16 @@ pub struct Stats {
     pub translate_nanos: AtomicU64,
     /// Returns to the run loop, by kind: to link a jump, for an indirect jump, from dropped code, to serve requests.
     pub exits: [AtomicU64; 4],
-    /// Slow paths of memory accesses.
-    pub slow_accesses: AtomicU64,
-    /// Calls into the CPU: system registers, barriers, exclusives.
-    pub calls: AtomicU64,
     /// Times that all code was dropped for want of room.
     pub flushes: AtomicU64,
     /// Operations without an emitter, called through their `eval`, by name.
     evals: Mutex<BTreeMap<&'static str, u64>>,
+    /// Calls by sites that are no more.
+    former: Mutex<Calls>,
 }
+
+/// Calls out of translated code, by what for.
+pub(super) type Calls = FxHashMap<Task, u64>;
 
 impl Stats {
     /// Adds to a counter.
@@ -44,31 +51,46 @@ impl Stats {
         list.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         list
     }
-}
 
-impl std::fmt::Display for Stats {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    /// Calls by sites that are no more.
+    pub(super) fn calls(&self) -> Calls {
+        self.former.lock().expect("nobody panics while counting").clone()
+    }
+
+    /// Adds calls by sites that end.
+    pub(super) fn keep(&self, add: impl FnOnce(&mut Calls)) {
+        add(&mut self.former.lock().expect("nobody panics while counting"));
+    }
+
+    /// The counters, and the most frequent calls, one a line.
+    pub(super) fn report(&self, calls: &Calls, register: impl Fn(SysEnc) -> String) -> String {
         let get = |counter: &AtomicU64| counter.load(Relaxed);
         let units = get(&self.units).max(1);
-        writeln!(
-            f,
-            "units {}, guest instructions {}, host bytes {}, {:.2} µs per unit",
-            get(&self.units),
-            get(&self.guest_instructions),
-            get(&self.host_bytes),
-            get(&self.translate_nanos) as f64 / units as f64 / 1000.0
-        )?;
-        writeln!(
-            f,
-            "exits {:?}, slow accesses {}, calls {}, flushes {}",
-            self.exits.each_ref().map(get),
-            get(&self.slow_accesses),
-            get(&self.calls),
-            get(&self.flushes)
-        )?;
-        for (name, n) in self.evals().iter().take(20) {
-            writeln!(f, "  without emitter: {name} {n}")?;
+        let mut lines = vec![
+            format!(
+                "units {}, guest instructions {}, host bytes {}, {:.2} µs per unit",
+                get(&self.units),
+                get(&self.guest_instructions),
+                get(&self.host_bytes),
+                get(&self.translate_nanos) as f64 / units as f64 / 1000.0
+            ),
+            format!(
+                "exits {:?}, calls {}, flushes {}",
+                self.exits.each_ref().map(get),
+                calls.values().sum::<u64>(),
+                get(&self.flushes)
+            ),
+        ];
+        let mut by_name = BTreeMap::<String, u64>::new();
+        for (task, n) in calls {
+            *by_name.entry(slow::name(*task, &register)).or_default() += n;
         }
-        Ok(())
+        let mut calls: Vec<_> = by_name.into_iter().collect();
+        calls.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        lines.extend(calls.iter().take(MOST_CALLS).map(|(name, n)| format!("  {n:9} {name}")));
+        lines.join("\n")
     }
 }
+
+/// Lines of calls in a report.
+const MOST_CALLS: usize = 40;

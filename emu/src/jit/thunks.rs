@@ -6,7 +6,7 @@ use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use super::frame::{Exit, Frame, PC, at};
-use crate::mmu::tlb::{ENTRIES, Memory};
+use crate::mmu::tlb::{JUMPS, Memory};
 
 pub(super) type Asm = VecAssembler<X64Relocation>;
 
@@ -19,8 +19,10 @@ pub(super) struct Thunks {
     pub stale: u64,
     /// Returns [`Exit::Link`]; the PC and the link are written.
     pub link: u64,
-    /// Returns [`Exit::Sync`]; the PC is written.
+    /// Jump here to go on at the PC, which is written, after the context may have changed.
     pub sync: u64,
+    /// Jump here with a [`Departure`](super::slow::Departure) in ESI and a syndrome in EDX; the PC is written.
+    pub depart: u64,
     /// Jump here to go on at the guest address in RAX.
     pub indirect: u64,
     /// Call with a site's index in ECX: carries out its task. Comes back with all registers but RAX, RCX, RDX as they
@@ -32,10 +34,10 @@ pub(super) struct Thunks {
 pub(super) mod reg {
     pub const RAX: u8 = 0;
     pub const RCX: u8 = 1;
-    /// What the allocator hands out.
-    pub const POOL: [u8; 10] = [3, 6, 7, 8, 9, 10, 11, 12, 13, 14];
-    /// Vector registers that the allocator hands out; the others are scratch.
-    pub const VECTORS: u8 = 13;
+    /// What the allocator hands out, as a bit mask.
+    pub const POOL: u64 = 0b0111_1111_1100_1000;
+    /// Vector registers that the allocator hands out, as a bit mask; the others are scratch.
+    pub const VECTORS: u64 = 0x1fff;
 }
 
 /// Emits the thunks at `base`.
@@ -63,14 +65,14 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; jmp rsi
     );
 
-    for (address, exit) in [(&mut t.stale, Exit::Stale), (&mut t.link, Exit::Link), (&mut t.sync, Exit::Sync)] {
+    for (address, exit) in [(&mut t.stale, Exit::Stale), (&mut t.link, Exit::Link)] {
         *address = here(&a);
         dynasm!(a ; .arch x64 ; mov eax, exit as i32 ; jmp ->leave);
     }
 
     t.indirect = here(&a);
     let jumps = offset_of!(Memory, jumps) as i32;
-    let mask = ENTRIES as i32 - 1;
+    let mask = JUMPS as i32 - 1;
     let attention = at(offset_of!(Frame, attention));
     dynasm!(a
         ; .arch x64
@@ -84,10 +86,23 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; cmp rax, [r15 + rcx + jumps]
         ; jne >out
         ; jmp QWORD [r15 + rcx + jumps + 8]
-        // The run loop removes the address's tag, whether or not somebody wants attention.
+        // Who wants attention is served there, too.
         ; out:
         ; mov [rbp + PC], rax
-        ; mov eax, Exit::Indirect as i32
+        ; mov esi, Exit::Indirect as i32
+    );
+    // No guest register is in a host register here.
+    let arrive = at(offset_of!(Frame, arrive));
+    dynasm!(a
+        ; .arch x64
+        ; ->arrive:
+        ; lea rdi, [rbp - 128]
+        ; call QWORD [rbp + arrive]
+        ; ->go_on:
+        ; cmp rax, Exit::Sync as i32
+        ; jbe ->leave
+        ; mov r15, [rbp + tables]
+        ; jmp rax
         ; ->leave:
         ; mov rsp, [rbp + host_sp]
         ; stmxcsr [rbp + mxcsr]
@@ -96,6 +111,13 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; pop r15 ; pop r14 ; pop r13 ; pop r12 ; pop rbp ; pop rbx
         ; ret
     );
+
+    t.sync = here(&a);
+    dynasm!(a ; .arch x64 ; mov esi, Exit::Sync as i32 ; jmp ->arrive);
+
+    t.depart = here(&a);
+    let depart = at(offset_of!(Frame, depart));
+    dynasm!(a ; .arch x64 ; lea rdi, [rbp - 128] ; call QWORD [rbp + depart] ; jmp ->go_on);
 
     t.slow = here(&a);
     for n in (0..16u8).filter(|&n| n != 4 && n != 5) {
@@ -130,8 +152,9 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; ret
         ; ->out:
         ; ldmxcsr [rbp + mxcsr]
-        ; mov eax, Exit::Sync as i32
-        ; jmp ->leave
+        ; mov rsp, [rbp + host_sp]
+        ; mov esi, Exit::Sync as i32
+        ; jmp ->arrive
     );
     (a.finalize().expect("the thunks' labels are all defined"), t)
 }

@@ -21,8 +21,8 @@ use devices::bus::{ByteSink, FrameSink, GuestRam, RamError, Waker, WallClock};
 use devices::gpio::pl061::Pl061;
 use devices::virtio::VirtioDevice;
 
-use crate::a64::sysreg::{CpuModel, ID_MODELS};
-use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict, plain_register};
+use crate::a64::sysreg::{self, ID_MODELS};
+use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict, forget_code, plain_register};
 use crate::jit::{self, Cache};
 use poller::Poller;
 
@@ -164,7 +164,10 @@ impl Machine {
         if !(1..=8).contains(&config.smp) {
             return Err(MachineError::Smp(config.smp));
         }
-        let model = model(&config.cpu)?;
+        let model = sysreg::model(&config.cpu).ok_or_else(|| MachineError::Cpu {
+            known: cpu_models().map(|(name, _)| name).collect::<Vec<_>>().join(", "),
+            name: config.cpu.clone(),
+        })?;
         if host.virtio.len() > 32 {
             return Err(MachineError::Slots(host.virtio.len()));
         }
@@ -204,7 +207,7 @@ impl Machine {
     /// When a thread of the machine panicked: a defect of Handset.
     pub fn run(&mut self) -> Verdict {
         let (shared, alarm, poller, clock) = (&self.shared, &self.alarm, &self.poller, &self.clock);
-        let (vcpus, board, boot) = (&mut self.vcpus, &mut self.board, &self.boot);
+        let (vcpus, board, boot, cache) = (&mut self.vcpus, &mut self.board, &self.boot, &self.cache);
         thread::scope(|scope| {
             let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
             let alarms = spawn("alarm").spawn_scoped(scope, || alarm.run(shared, &**clock));
@@ -228,6 +231,9 @@ impl Machine {
                 }
                 shared.reset();
                 board.reset();
+                if let Some(cache) = cache {
+                    forget_code(cache, board.bus.ram());
+                }
             };
             shared.decide(Verdict::Quit);
             alarm.wake();
@@ -248,9 +254,7 @@ fn translator() -> Result<Arc<Cache>, MachineError> {
     Cache::new(plain_register).map(Arc::new).map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))
 }
 
-fn model(name: &str) -> Result<&'static CpuModel, MachineError> {
-    ID_MODELS.iter().find(|m| m.name == name).ok_or_else(|| MachineError::Cpu {
-        name: name.to_owned(),
-        known: ID_MODELS.iter().map(|m| m.name).collect::<Vec<_>>().join(", "),
-    })
+/// CPU models: their names, and what they are.
+pub fn cpu_models() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ID_MODELS.iter().map(|model| (model.name, model.about))
 }

@@ -1,6 +1,8 @@
 //! What a machine counts of itself.
 
 use super::Machine;
+use crate::a64::sysreg;
+use crate::ir::SysEnc;
 
 /// Counters since the machine was built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +19,12 @@ impl Machine {
     pub fn stats(&self) -> Stats {
         Stats {
             instructions: self.vcpus.iter().map(crate::cpu::Vcpu::instructions).collect(),
-            translator: self.cache.as_ref().map(|cache| cache.stats.to_string()),
+            translator: self.cache.as_ref().map(|cache| cache.report(name)),
         }
     }
+}
+
+/// A system register's name, or its encoding.
+fn name(enc: SysEnc) -> String {
+    sysreg::find(enc).map_or_else(|| format!("{:?}", enc.parts()), |row| row.name.to_owned())
 }

@@ -169,6 +169,22 @@ impl Tables for Bus {
     }
 }
 
+/// Tables of which a walk sets access flags but leaves clean pages clean: address translation and cache maintenance are
+/// not writes (AArch64.S1Translate).
+#[derive(Debug)]
+pub struct Clean<'a, T>(pub &'a T);
+
+impl<T: Tables> Tables for Clean<'_, T> {
+    fn read(&self, at: Pa) -> Option<u64> {
+        self.0.read(at)
+    }
+
+    fn update(&self, at: Pa, old: u64, new: u64) -> Result<(), Option<u64>> {
+        let new = new | old & 1 << 7;
+        if new == old { Ok(()) } else { self.0.update(at, old, new) }
+    }
+}
+
 /// Translates `va`.
 ///
 /// # Errors
@@ -423,6 +439,22 @@ mod tests {
         let mut pte = [0; 8];
         ram.read(Pa(BASE + 0x2008), &mut pte).unwrap();
         assert_eq!(u64::from_le_bytes(pte) & 1 << 7, 0);
+    }
+
+    #[test]
+    fn an_address_translation_sets_the_access_flag_and_leaves_the_page_clean() {
+        let clean = 0x4567_8000 | 1 << 51 | 1 << 7 | 3;
+        let (ram, mut sys) = space(clean);
+        sys.tcr |= TCR_HA | TCR_HD;
+        let entry = || {
+            let mut pte = [0; 8];
+            ram.read(Pa(BASE + 0x2008), &mut pte).unwrap();
+            u64::from_le_bytes(pte)
+        };
+        for _ in 0..2 {
+            assert_eq!(walk(&Clean(&ram), &sys, 0x1000, WRITE).unwrap().pa, Pa(0x4567_8000));
+            assert_eq!(entry(), clean | 1 << 10);
+        }
     }
 
     #[test]

@@ -200,6 +200,7 @@ fn at_el0(a: &mut Asm, address: u64, words: &[u32]) {
 const LDR_X3_X0: u32 = 0xf940_0003;
 const STR_X3_X0: u32 = 0xf900_0003;
 const BR_X0: u32 = 0xd61f_0000;
+const MOVZ_X3_97: u64 = 0xd280_0c23;
 /// What ends [`at_el0`] when nothing faults: `svc 93`.
 const DONE: u64 = 0x5600_005d;
 
@@ -390,6 +391,18 @@ fn hardware_flags(a: &mut Asm) {
     a.check("hardware access flag is set", 3, page(7) | KERNEL);
 
     map(a, 8, page(8) | KERNEL | READ_ONLY | DBM);
+    a.li(0, va(8));
+    a64!(a; at s1e1w, x0; isb; mrs x3, PAR_EL1; and x3, x3, 1);
+    a.check("AT S1E1W of a clean page", 3, 0);
+    peek(a, 8);
+    // QEMU 10 makes it dirty: such a machine is let off, but says so.
+    let (strict, over) = (a.label(), a.label());
+    a64!(a; tbnz x3, 7, =>strict);
+    a.print("skip AT S1E1W leaves it clean: this machine made it dirty\n");
+    a64!(a; b =>over; =>strict);
+    a.check("AT S1E1W leaves it clean", 3, page(8) | KERNEL | READ_ONLY | DBM);
+    a64!(a; =>over);
+    map(a, 8, page(8) | KERNEL | READ_ONLY | DBM);
     load(a, va(8));
     found(a, "load of a clean page", 8);
     peek(a, 8);
@@ -483,7 +496,31 @@ fn asids(a: &mut Asm) {
     switch(a, 1, 2);
     load(a, va(slot));
     found(a, "the other ASID is not hurt", 15);
+    private_code(a);
     switch(a, 0, 0);
+}
+
+/// Code of EL1 in pages that are not global: each ASID runs its own.
+fn private_code(a: &mut Asm) {
+    let slot = 15;
+    poke(a, TREES[0].level(3) + 8 * slot, page(14) | KERNEL | NON_GLOBAL);
+    poke(a, TREES[1].level(3) + 8 * slot, page(15) | KERNEL | NON_GLOBAL);
+    a.li(0, page(15) + 0x100);
+    a.li(1, MOVZ_X3_97);
+    a64!(a; str w1, [x0]; dc cvau, x0; dsb ish; ic ivau, x0; dsb ish; isb; bl ->flush);
+    for round in 0..2 {
+        for (tree, result) in [(0, 99), (1, 97)] {
+            switch(a, tree, 1 + tree as u64);
+            call(a, va(slot) + 0x100);
+            a.check(&format!("ASID {} runs its code, round {round}", 1 + tree), 3, result);
+        }
+    }
+    // The same by TLBI ASIDE1 in place of a switch.
+    poke(a, TREES[1].level(3) + 8 * slot, page(14) | KERNEL | NON_GLOBAL);
+    a.li(0, 2 << 48);
+    a64!(a; dsb sy; tlbi aside1, x0; dsb sy; isb);
+    call(a, va(slot) + 0x100);
+    a.check("code after TLBI ASIDE1", 3, 99);
 }
 
 fn invalidation(a: &mut Asm) {

@@ -51,6 +51,10 @@ pub(super) fn emit(a: &mut Asm) {
 fn counters(a: &mut Asm) {
     a64!(a; mrs x3, CNTFRQ_EL0; cmp x3, 0; cset x3, ne);
     a.check_true("CNTFRQ_EL0 is set", 3);
+    a.li(0, 24_000_000);
+    a64!(a; mrs x5, CNTFRQ_EL0; msr CNTFRQ_EL0, x0; mrs x3, CNTFRQ_EL0; msr CNTFRQ_EL0, x5; mrs x4, CNTFRQ_EL0);
+    a.check("CNTFRQ_EL0 keeps what the highest level writes", 3, 24_000_000);
+    a.check_same("CNTFRQ_EL0 takes it back", 4, 5);
     // This loop ends only if the counter moves.
     a64!(a
         ; mrs x3, CNTVCT_EL0

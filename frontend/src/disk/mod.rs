@@ -7,6 +7,7 @@
 
 mod file;
 mod overlay;
+mod patient;
 mod qcow2;
 mod raw;
 mod spec;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use devices::bus::BlockStore;
 
 pub use overlay::Overlay;
+pub use patient::Patient;
 pub use qcow2::Qcow2;
 pub use raw::Raw;
 pub use spec::{DriveSpec, Format};
@@ -49,7 +51,7 @@ pub enum Why {
     #[error("may not be written (permission denied); add readonly or snapshot")]
     Unwritable,
     /// Locked.
-    #[error("is in use by another phone; add readonly or snapshot to all of them to share it")]
+    #[error("is in use by another phone or another --drive; add readonly or snapshot to all of them to share it")]
     InUse,
     /// Of length zero.
     #[error("is empty")]
@@ -93,10 +95,15 @@ pub fn open(spec: &DriveSpec) -> Result<Box<dyn BlockStore>, DiskError> {
         Format::Raw => Box::new(Raw::open(&spec.file, write)?),
         Format::Qcow2 => Box::new(Qcow2::open(&spec.file, write, spec.backing)?),
     };
-    if spec.read_only || !spec.snapshot {
+    let name = spec.file.display();
+    if spec.read_only {
         return Ok(base);
     }
-    Ok(Box::new(Overlay::new(base).map_err(|e| Why::Io(e).at(&spec.file))?))
+    if !spec.snapshot {
+        return Ok(Box::new(Patient::new(base, name.to_string())));
+    }
+    let layer = Overlay::new(base).map_err(|e| Why::Io(e).at(&spec.file))?;
+    Ok(Box::new(Patient::new(Box::new(layer), format!("{name} (what snapshot keeps in temporary files)"))))
 }
 
 #[cfg(test)]

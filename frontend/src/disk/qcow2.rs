@@ -21,7 +21,7 @@ type Access = FormatAccess<ImageFile>;
 
 const MAX_BACKING_DEPTH: usize = 16;
 
-/// A qcow2 image.
+/// A qcow2 image. What `imago` has not written yet it writes when it is dropped.
 pub struct Qcow2 {
     image: Access,
     write: bool,

@@ -52,6 +52,9 @@ pub enum SpecError {
     /// Not among the options.
     #[error("{0} is not an option of a drive; file, format, readonly, snapshot, backing and serial are")]
     Unknown(String),
+    /// A file's name alone.
+    #[error("write file={0},format=raw or file={0},format=qcow2")]
+    Bare(String),
 }
 
 /// Splits at single commas; double ones become one.
@@ -83,6 +86,9 @@ impl FromStr for DriveSpec {
         let (mut file, mut format, mut serial) = (None, None, String::new());
         let (mut read_only, mut snapshot, mut backing) = (false, false, false);
         let mut seen: Vec<String> = vec![];
+        if !text.is_empty() && !text.contains(['=', ',']) {
+            return Err(SpecError::Bare(text.into()));
+        }
         for part in parts(text) {
             let (key, value) = part.split_once('=').map_or((&*part, None), |(key, value)| (key, Some(value)));
             if seen.iter().any(|k| k == key) {

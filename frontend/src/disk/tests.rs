@@ -304,3 +304,22 @@ fn sample() -> &'static Path {
     };
     &SAMPLE.get_or_init(make).1
 }
+
+#[test]
+fn what_was_written_to_a_qcow2_image_stays_without_a_flush() {
+    let dir = dir();
+    let image = dir.path().join("a.qcow2");
+    qemu_img(&["create", "-q", "-f", "qcow2", text(&image), "8M"]);
+    let bytes: Vec<u8> = (0..1 << 20).map(|n: u32| (n / 512) as u8 | 1).collect();
+    for (n, offset) in [0u64, 3 << 20].into_iter().enumerate() {
+        let mut disk = open(&spec(&image, "format=qcow2")).unwrap();
+        disk.write_at(offset, &bytes[n..1 << 19]).unwrap();
+    }
+    qemu_img(&["check", "-q", text(&image)]);
+    let mut disk = open(&spec(&image, "format=qcow2")).unwrap();
+    for (n, offset) in [0u64, 3 << 20].into_iter().enumerate() {
+        let mut read = vec![0; (1 << 19) - n];
+        disk.read_at(offset, &mut read).unwrap();
+        assert!(read == bytes[n..1 << 19], "at {offset}");
+    }
+}

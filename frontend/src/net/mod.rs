@@ -55,7 +55,7 @@ pub use spec::{Forward, NetSpec, Transport, UserSpec};
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// A forwarded port is taken, or not ours to take.
-    #[error("--net: cannot listen on {transport} {address}: {why}")]
+    #[error("--net: cannot listen on {transport} {address}: {}", reason(why))]
     Listen {
         /// TCP or UDP.
         transport: Transport,
@@ -67,6 +67,17 @@ pub enum NetError {
     /// The host gave no epoll instance or no thread.
     #[error("--net: cannot start the network's thread: {0}")]
     Thread(std::io::Error),
+}
+
+/// Why the host did not let a port be listened on, and what to do.
+fn reason(why: &std::io::Error) -> String {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    match why.kind() {
+        AddrInUse => "is in use (choose another port; 0 lets the host choose)".into(),
+        AddrNotAvailable => "this machine has no such address (127.0.0.1 is itself, 0.0.0.0 all of them)".into(),
+        PermissionDenied => "the host does not allow it (choose a port from 1024 up)".into(),
+        _ => why.to_string(),
+    }
 }
 
 /// A running network, apart from the guest's end of its cable.

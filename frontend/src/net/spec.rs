@@ -14,6 +14,9 @@ pub enum SpecError {
     /// Not a network of ours.
     #[error("--net {0}: only \"user\" and \"none\" are known")]
     Kind(String),
+    /// More than that there is no network.
+    #[error("--net none: takes no options, but has \"{0}\"")]
+    None(String),
     /// A key nobody knows.
     #[error("--net: unknown option \"{0}\"; hostfwd, restrict and resolver are known")]
     Option(String),
@@ -118,7 +121,7 @@ impl FromStr for NetSpec {
         let mut parts = text.split(',');
         match parts.next() {
             Some("user") => {}
-            Some("none") if !text.contains(',') => return Ok(Self::None),
+            Some("none") => return parts.next().map_or(Ok(Self::None), |more| Err(SpecError::None(more.into()))),
             kind => return Err(SpecError::Kind(kind.unwrap_or_default().into())),
         }
         let mut spec = UserSpec::default();
@@ -160,6 +163,13 @@ mod tests {
         assert_eq!(forward.guest, (Ipv4Addr::new(10, 0, 2, 20), 5353));
         let v6: Forward = "tcp:[::1]:80-:80".parse().unwrap();
         assert_eq!(v6.host, "[::1]:80".parse().unwrap());
+    }
+
+    #[test]
+    fn no_network_has_no_options() {
+        assert_eq!("none".parse(), Ok(NetSpec::None));
+        let error = "none,hostfwd=tcp::1-:1".parse::<NetSpec>().unwrap_err().to_string();
+        assert_eq!(error, "--net none: takes no options, but has \"hostfwd=tcp::1-:1\"");
     }
 
     #[test]

@@ -8,13 +8,15 @@
 //! | `keys` | key codes |
 //! | this file | the event loop |
 //!
-//! It draws when the picture has changed, at most at the monitor's rate. When the display goes away the phone goes on.
+//! It draws when the picture has changed, at most at the monitor's rate. When the display goes away the phone goes on, also
+//! where Xlib would end the process.
 
 mod canvas;
 mod fingers;
 mod keys;
 mod place;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -32,7 +34,7 @@ use winit::window::{Window, WindowId};
 use crate::power::Power;
 use crate::screen::Screen;
 use crate::session::{Outcome, Session};
-use crate::stats;
+use crate::{stats, undo};
 use canvas::Canvas;
 use fingers::{Contact, Fingers};
 
@@ -84,13 +86,39 @@ pub fn open() -> Result<Place> {
     })
 }
 
-/// Shows a phone until it ends.
+thread_local! {
+    static VIGIL: RefCell<Option<Vigil>> = const { RefCell::new(None) };
+}
+
+/// Waits for the phone's end in the place of the event loop. Xlib's answer to a server that has gone is `exit`, by which the
+/// calling thread's local data is dropped; only there can it be held up.
+struct Vigil {
+    ended: mpsc::Receiver<Outcome>,
+    stats: bool,
+}
+
+impl Drop for Vigil {
+    fn drop(&mut self) {
+        eprintln!("handset: the display went away; the phone goes on without");
+        let outcome = self.ended.recv();
+        if let Ok(outcome) = &outcome
+            && self.stats
+        {
+            outcome.report();
+        }
+        undo::all();
+        signal_hook::low_level::exit(outcome.map_or(1, |outcome| outcome.status).into())
+    }
+}
+
+/// Shows a phone until it ends; `stats` says whether to print what was counted if the process cannot do more than that.
 ///
 /// # Errors
 /// One line that says why it was not switched on.
-pub fn run(place: Place, title: &str, screen: Screen, hands: Hands, session: Session) -> Result<Outcome> {
+pub fn run(place: Place, title: &str, screen: Screen, hands: Hands, session: Session, stats: bool) -> Result<Outcome> {
     let Place(events) = place;
     let (end, ended) = mpsc::channel();
+    VIGIL.set(Some(Vigil { ended, stats }));
     let news = events.create_proxy();
     let size = session.display.size();
     let fingers = Fingers::new(hands.touch.axes());
@@ -113,6 +141,9 @@ pub fn run(place: Place, title: &str, screen: Screen, hands: Hands, session: Ses
         meter: Meter { at: Instant::now(), cpu: stats::cpu_time(), frames: 0 },
     };
     let gone = events.run_app(&mut app);
+    let vigil = VIGIL.take().expect("it was set above");
+    // Its drop is for the end of the process alone.
+    let vigil = std::mem::ManuallyDrop::new(vigil);
     if let Some(fault) = app.fault.take() {
         return Err(fault);
     }
@@ -123,7 +154,7 @@ pub fn run(place: Place, title: &str, screen: Screen, hands: Hands, session: Ses
         tracing::warn!("the display went away ({why}); the phone goes on without");
     }
     drop(app);
-    ended.recv().context("the phone ended without a word")
+    vigil.ended.recv().context("the phone ended without a word")
 }
 
 /// The window, once it is there.

@@ -3,6 +3,8 @@
 //! It reads cases from its standard input, runs each, and writes outcomes to its standard output. A case always ends
 //! in a signal, BRK's if no other; the handler finds the whole state in the signal frame and never returns to it.
 //!
+//! The page of code is mapped twice: a case cannot write where it runs, and the agent writes elsewhere.
+//!
 //! A case on the wire is the state (see [`STATE`]), the words and the page of memory; an outcome is the signal's number,
 //! the PC, the state and the page.
 
@@ -22,6 +24,7 @@ const PROGRAM: u64 = 0x1010_0000;
 // Where no 32-bit value points, nor the sum of two addresses that a case knows.
 const INPUT: u64 = 0x17_5800_0000;
 const OUTPUT: u64 = INPUT + 0x2000;
+const WINDOW: u64 = INPUT + 0x4000;
 const STACK: u64 = INPUT + 0x1_0000;
 const STACK_BYTES: u64 = 0x1_0000;
 
@@ -42,9 +45,8 @@ const UC_V: u32 = 480;
 pub(super) fn elf() -> Vec<u8> {
     let text = program();
     // Segments: address, bytes in the file, bytes in memory, flags (1 execute, 2 write, 4 read).
-    let segments: [(u64, usize, u64, u32); 4] = [
+    let segments: [(u64, usize, u64, u32); 3] = [
         (PROGRAM, text.len(), text.len() as u64, 5),
-        (CODE, 0, PAGE as u64, 7),
         (BUFFER, 0, PAGE as u64, 6),
         (INPUT, 0, STACK + STACK_BYTES - INPUT, 6),
     ];
@@ -76,6 +78,12 @@ fn program() -> Vec<u8> {
         ; movz x0, 5 ; bl ->catch
         ; movz x0, 7 ; bl ->catch
         ; movz x0, 11 ; bl ->catch
+        // memfd_create without a name, ftruncate, and mmap (MAP_SHARED | MAP_FIXED) to write and to execute.
+        ; adr x0, ->nothing ; movz x1, 0 ; movz x8, 279 ; svc 0
+        ; mov x4, x0 ; movz x1, PAGE as u32 ; movz x8, 46 ; svc 0
+        ; movz x3, 0x11 ; movz x5, 0 ; movz x8, 222
+        ; ldr x0, ->window ; movz x2, 3 ; svc 0
+        ; ldr x0, ->code ; movz x2, 5 ; svc 0
 
         ; ->next:
         ; ldr x19, ->input ; movz x20, CASE as u32
@@ -85,8 +93,11 @@ fn program() -> Vec<u8> {
         ; add x19, x19, x0 ; subs x20, x20, x0 ; b.ne ->more
 
         ; ldr x0, ->input ; movz x3, words ; add x0, x0, x3
-        ; ldr x1, ->code ; movz x2, 4 * (MAX_WORDS as u32 + 1) ; bl ->copy
-        ; ldr x1, ->code ; dc cvau, x1 ; dsb ish ; ic ivau, x1 ; dsb ish ; isb
+        ; ldr x1, ->window ; movz x2, 4 * (MAX_WORDS as u32 + 1) ; bl ->copy
+        // The least line of an instruction cache that CTR_EL0 tells of is `max`'s, of 32 bytes.
+        ; ldr x1, ->code ; dsb ish ; movz x2, (MAX_WORDS as u32 + 1) / 8
+        ; ->line: ; ic ivau, x1 ; add x1, x1, 32 ; subs x2, x2, 1 ; b.ne ->line
+        ; dsb ish ; isb
         ; ldr x0, ->input ; movz x3, page ; add x0, x0, x3
         ; ldr x1, ->buffer ; movz x2, PAGE as u32 ; bl ->copy
         ; clrex
@@ -145,6 +156,8 @@ fn program() -> Vec<u8> {
         ; ->input: ; .u64 INPUT
         ; ->output: ; .u64 OUTPUT
         ; ->code: ; .u64 CODE
+        ; ->window: ; .u64 WINDOW
+        ; ->nothing: ; .u64 0
         ; ->buffer: ; .u64 BUFFER
         ; ->stack: ; .u64 STACK ; .u64 0 ; .u64 STACK_BYTES
         // struct sigaction: handler, SA_SIGINFO | SA_ONSTACK | SA_NODEFER, restorer, mask.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use emu::a64::{asm::disassemble, decode};
 
 use super::interpreter::STEPS;
+use super::vectors::{line, reduce};
 use super::{BUFFER, CODE, Case, Engine, Interpreter, Outcome, PAGE, Signal};
 
 const NOP: u32 = 0xd503_201f;
@@ -65,14 +66,29 @@ fn listing(case: &Case) -> String {
     text
 }
 
-/// Runs a case on both engines. When they differ, what a reader needs to see why: the one instruction to blame if it
-/// can be found, else the whole case; its inputs, and what came out.
-pub fn culprit(judge: &mut dyn Engine, suspect: &mut dyn Engine, case: &Case) -> Option<String> {
+/// What is to blame for a difference.
+#[derive(Debug)]
+pub struct Culprit {
+    /// The instruction's row, or `several` when none alone is wrong.
+    pub row: &'static str,
+    /// What a reader needs to see why: the instructions, what differs, the inputs; of one instruction its vector.
+    pub text: String,
+}
+
+/// Runs a case on both engines. When they differ, the one instruction to blame if it can be found, else the whole case.
+pub fn culprit(judge: &mut dyn Engine, suspect: &mut dyn Engine, case: &Case) -> Option<Culprit> {
     let whole = difference(&judge.run(case), &suspect.run(case))?;
     for step in Interpreter.split(case) {
         let expected = judge.run(&step);
         if let Some(text) = difference(&expected, &suspect.run(&step)) {
-            return Some(format!("{}{text}with\n{}", listing(&step), inputs(&step)));
+            let row = decode(step.words[0]).map_or("unallocated", |row| row.name);
+            let small = reduce(judge, &step);
+            let expected = judge.run(&small);
+            let vector = match difference(&expected, &suspect.run(&small)) {
+                Some(_) => line(&small, &expected),
+                None => line(&step, &judge.run(&step)),
+            };
+            return Some(Culprit { row, text: format!("{}{text}{vector}\nwith\n{}", listing(&step), inputs(&step)) });
         }
     }
     // No instruction alone: those that can be left out do not matter.
@@ -86,7 +102,7 @@ pub fn culprit(judge: &mut dyn Engine, suspect: &mut dyn Engine, case: &Case) ->
             None => case.words[n] = word,
         }
     }
-    Some(format!("{}{whole}with\n{}", listing(&case), inputs(&case)))
+    Some(Culprit { row: "several", text: format!("{}{whole}with\n{}", listing(&case), inputs(&case)) })
 }
 
 fn inputs(case: &Case) -> String {

@@ -5,11 +5,12 @@
 //! X24–X27 and SP bases; other instructions of a longer case do not write them.
 
 use emu::a64::{Field, Row, decode, rows};
-use emu::ir::Lift;
 use emu::ir::block::Term;
 
+use super::campaign::harmless;
 use super::interpreter::USER;
-use super::{BUFFER, CODE, Case, FPCR_MASK, FPSR_MASK, MAX_WORDS, Model, PAGE, State};
+use super::tally::{MODES, fpcr};
+use super::{BUFFER, CODE, Case, FPCR_MASK, FPSR_MASK, MAX_WORDS, Model, PAGE, State, lift};
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
@@ -40,7 +41,9 @@ impl Random {
             0..3 => self.bits(),
             3 => self.bits() >> self.below(64),
             4 => (self.bits() as i64 >> self.below(64)) as u64,
-            5 => u64::from(self.bits() as u32),
+            5 if self.below(2) == 0 => u64::from(self.bits() as u32),
+            // Few ones: halfway between two floating-point numbers, more often than chance has it.
+            5 => (1 << self.below(64) | self.below(2) << self.below(64)) ^ 0u64.wrapping_sub(self.below(2)),
             _ => near.wrapping_add(self.below(5)).wrapping_sub(2),
         }
     }
@@ -155,6 +158,8 @@ pub struct Generator {
     rows: Vec<&'static Row>,
     /// In a program: how many general registers its instructions use.
     registers: Option<u32>,
+    /// The last case's memory, of which the next one's differs in places.
+    page: Vec<u8>,
 }
 
 impl Generator {
@@ -166,7 +171,9 @@ impl Generator {
     pub fn new(seed: u64, filter: impl Fn(&Row) -> bool) -> Self {
         let rows: Vec<_> = rows().filter(|row| testable(row) && filter(row)).collect();
         assert!(!rows.is_empty(), "no row is selected");
-        Self { random: Random(seed), rows, registers: None }
+        let mut random = Random(seed);
+        let page = (0..PAGE / 8).flat_map(|_| random.integer().to_le_bytes()).collect();
+        Self { random, rows, registers: None, page }
     }
 
     /// A case of up to `max` instructions.
@@ -236,17 +243,49 @@ impl Generator {
         self.of_row(row, 1)
     }
 
+    /// Instruction number `n`: of every row in turn, in half of the rounds under another FPCR mode each.
+    pub fn in_turn(&mut self, n: u64) -> Case {
+        let rows = self.rows.len() as u64;
+        let mut case = self.single(self.rows[(n % rows) as usize]);
+        let mode = (n / rows) as usize % (2 * MODES);
+        case.state.fpcr = if mode < MODES { fpcr(mode) } else { 0 };
+        case
+    }
+
+    /// A word that may be no instruction: a random one, or a row's with one or two of its fixed bits changed.
+    pub fn stray(&mut self) -> Case {
+        let mut case = self.case(1);
+        let word = loop {
+            let r = &mut self.random;
+            let row = r.pick(&self.rows);
+            let word = match r.below(3) {
+                0 => r.bits() as u32,
+                n => (0..n).fold(case.words[0], |word, _| word ^ 1 << r.below(32)),
+            };
+            if harmless(word) && row.name != "brk" {
+                break word;
+            }
+        };
+        (case.model, case.words) = (Model::A76, vec![word]);
+        // A store to the code would be another test.
+        case.state.x[CODE_POINTER as usize] = self.random.bits();
+        case
+    }
+
     fn of_row(&mut self, row: &'static Row, len: usize) -> Case {
         let word = self.word(row, 0);
-        let mut buffer = vec![0; PAGE];
-        for chunk in buffer.chunks_mut(8) {
-            chunk.copy_from_slice(&self.random.integer().to_le_bytes());
+        for _ in 0..16 {
+            let at = self.random.below(PAGE as u64 / 8) as usize * 8;
+            self.page[at..at + 8].copy_from_slice(&self.random.integer().to_le_bytes());
         }
         let mut state = self.state(len);
         if row.name.starts_with("cas") && self.random.below(2) == 0 {
-            expect(&mut state, &buffer, word);
+            expect(&mut state, &self.page, word);
         }
-        Case { model: Model::of(row.name), words: vec![word], state, buffer }
+        if word & 0x0e00_0000 == 0x0e00_0000 && self.random.below(4) == 0 {
+            relate(&mut self.random, &mut state, row, word);
+        }
+        Case { model: Model::of(row.name), words: vec![word], state, buffer: self.page.clone() }
     }
 
     fn state(&mut self, len: usize) -> State {
@@ -352,9 +391,7 @@ impl Generator {
 
 /// Whether an instruction is sure to end in an exception.
 fn raises(row: &Row, word: u32) -> bool {
-    let mut lift = Lift::new(CODE, USER);
-    lift.instruction(|lift| (row.lift)(lift, word));
-    lift.finish().term == Term::Raised
+    lift(row, word, USER).0.term == Term::Raised
 }
 
 /// Lets a compare-and-swap find what it expects, if its address has 16 bytes.
@@ -374,4 +411,40 @@ fn expect(state: &mut State, buffer: &[u8], word: u32) {
 /// The load-exclusive of the same size and base as a store-exclusive, into low registers, which are no base.
 fn exclusive_load(store: u32) -> u32 {
     (store | 1 << 22) & !(0x10 << 10 | 0x10)
+}
+
+/// Makes one operand of a floating-point instruction a product of the others or nearly so, for cancellation in a fused
+/// multiply-add and exact quotients, roots and remainders.
+fn relate(random: &mut Random, state: &mut State, row: &Row, word: u32) {
+    let of = |name: &str, other: usize| row.pattern.find(name).map_or(other, |field| field.of(word) as usize);
+    let rn = of("rn", 0);
+    let (x, y) = (state.v[rn], state.v[of("rm", rn)]);
+    let accumulates = row.name.contains("ml") || row.name.contains("madd") || row.name.contains("msub");
+    let target = if accumulates { of("ra", of("rd", 0)) } else { rn };
+    let bits = random.pick(&[16, 32, 32, 64, 64]);
+    let lane = |v: u128, n: u32| (v >> (bits * n)) as u64 & u64::MAX >> (64 - bits);
+    let mut product = 0;
+    for n in 0..128 / bits {
+        let (x, y) = (lane(x, n), lane(y, n));
+        let exact = match bits {
+            16 => narrow(widen(x) * widen(y)),
+            32 => u64::from((f32::from_bits(x as u32) * f32::from_bits(y as u32)).to_bits()),
+            _ => (f64::from_bits(x) * f64::from_bits(y)).to_bits(),
+        };
+        let near = exact.wrapping_add(random.pick(&[0, 0, 1, u64::MAX])) ^ random.below(2) << (bits - 1);
+        product |= u128::from(near & u64::MAX >> (64 - bits)) << (bits * n);
+    }
+    state.v[target] = product;
+}
+
+/// A normal half-precision number; others become some number.
+fn widen(half: u64) -> f32 {
+    f32::from_bits((half as u32 & 0x8000) << 16 | ((half as u32 & 0x7fff) << 13) + (112 << 23))
+}
+
+/// The half-precision number next to one in its range, towards zero.
+fn narrow(x: f32) -> u64 {
+    let bits = x.to_bits();
+    let magnitude = ((bits & 0x7fff_ffff) >> 13).saturating_sub(112 << 10).min(0x7bff);
+    u64::from(bits >> 16 & 0x8000 | magnitude)
 }

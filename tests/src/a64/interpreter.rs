@@ -1,9 +1,9 @@
 //! The interpreter as an engine: `Eval` on flat memory, with no CPU around it.
 
-use emu::a64::decode;
+use emu::a64::{Row, decode};
 use emu::interp::Eval;
 use emu::ir::{AtomicOp, Barrier, Context, Env, Exception, Flow, Mem, SysEnc, Wait};
-use emu::state::{CpuState, El, Flags, FpEnv};
+use emu::state::{CpuState, El, Flags, FpEnv, Monitor};
 
 use super::translator::Host;
 use super::{BRK, BUFFER, CODE, Case, Engine, FPCR_MASK, FPSR_MASK, Model, Outcome, PAGE, Signal, State};
@@ -17,17 +17,32 @@ pub struct Interpreter;
 
 impl Engine for Interpreter {
     fn run(&mut self, case: &Case) -> Outcome {
+        self.watch(case, |_, _, _, _| {})
+    }
+}
+
+impl Interpreter {
+    /// Runs a case and tells of each instruction but the [`BRK`] that ends it: its row, whether it raised no exception,
+    /// FPCR, the bits of FPSR set.
+    ///
+    /// # Panics
+    /// When the case does not end.
+    pub fn watch(&self, case: &Case, mut seen: impl FnMut(&'static Row, bool, u32, u32)) -> Outcome {
         let mut run = Run::new(case);
         for _ in 0..STEPS {
-            if let Some(signal) = run.step() {
+            let row = run.memory.word(run.s.pc).filter(|&word| word != BRK).and_then(decode);
+            let before = run.s.fp;
+            let signal = run.step();
+            if let Some(row) = row {
+                seen(row, signal.is_none(), before.fpcr, run.s.fp.fpsr & !before.fpsr);
+            }
+            if let Some(signal) = signal {
                 return run.outcome(signal);
             }
         }
         panic!("a case loops: {:08x?}", case.words)
     }
-}
 
-impl Interpreter {
     /// The case as one case for each instruction that it executes.
     #[must_use]
     pub fn split(&self, case: &Case) -> Vec<Case> {
@@ -82,7 +97,6 @@ impl Run {
             memory: Flat {
                 buffer: case.buffer.clone(),
                 code,
-                monitor: None,
                 lse2: case.model == Model::Max,
                 strict: case.model == Model::Strict,
                 host: None,
@@ -148,8 +162,6 @@ pub(super) fn signal(exception: Exception) -> Signal {
 pub(super) struct Flat {
     pub buffer: Vec<u8>,
     pub code: Vec<u8>,
-    /// Address and value of the last load-exclusive, as QEMU's user mode keeps them.
-    monitor: Option<(u64, u128)>,
     lse2: bool,
     strict: bool,
     /// What translated code needs beside.
@@ -211,22 +223,23 @@ impl Env for Flat {
     fn store(&mut self, _: &mut CpuState, va: u64, value: u128, mem: Mem) -> Result<(), Exception> {
         self.write(va, value, mem)
     }
-    fn load_exclusive(&mut self, _: &mut CpuState, va: u64, mem: Mem) -> Result<u128, Exception> {
+    fn load_exclusive(&mut self, s: &mut CpuState, va: u64, mem: Mem) -> Result<u128, Exception> {
         let value = self.read(va, mem, false)?;
-        self.monitor = Some((va, value));
+        s.monitor = Monitor { va, value, bytes: mem.bytes.into() };
         Ok(value)
     }
-    fn store_exclusive(&mut self, _: &mut CpuState, va: u64, value: u128, mem: Mem) -> Result<bool, Exception> {
-        // QEMU marks an open monitor with the last address.
-        let (at, seen) = self.monitor.take().unwrap_or((u64::MAX, 0));
-        if at != va || self.read(va, mem, true)? != low(seen, mem) {
+    fn store_exclusive(&mut self, s: &mut CpuState, va: u64, value: u128, mem: Mem) -> Result<bool, Exception> {
+        let Monitor { va: at, value: seen, bytes } = s.monitor;
+        s.monitor.bytes = 0;
+        // As QEMU's user mode has it: the value decides, and an open monitor comes before faults.
+        if bytes == 0 || at != va || self.read(va, mem, true)? != low(seen, mem) {
             return Ok(false);
         }
         self.write(va, value, mem)?;
         Ok(true)
     }
-    fn clear_exclusive(&mut self, _: &mut CpuState) {
-        self.monitor = None;
+    fn clear_exclusive(&mut self, s: &mut CpuState) {
+        s.monitor.bytes = 0;
     }
     fn atomic(&mut self, _: &mut CpuState, op: AtomicOp, va: u64, value: u64, mem: Mem) -> Result<u64, Exception> {
         let old = self.read(va, mem, true)? as u64;

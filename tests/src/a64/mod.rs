@@ -11,17 +11,28 @@
 //! Left out: system registers but for NZCV, FPCR and FPSR; exceptions but for their class; ordering and concurrency.
 
 mod agent;
+mod campaign;
 mod compare;
 mod generate;
 mod interpreter;
 mod qemu;
+mod quirks;
+mod tally;
 mod translator;
 pub mod vectors;
 
-pub use compare::{culprit, difference};
+use emu::a64::Row;
+use emu::ir::block::Block;
+use emu::ir::{Context, Lift};
+use emu::state::El;
+
+pub use campaign::{Findings, campaign};
+pub use compare::{Culprit, culprit, difference};
 pub use generate::{Generator, Random, testable};
 pub use interpreter::Interpreter;
 pub use qemu::Qemu;
+pub use quirks::{QUIRKS, Quirk};
+pub use tally::Tally;
 pub use translator::{Manner, Translator};
 
 /// Address of the first word of a case; the rest of its page is BRK.
@@ -38,6 +49,28 @@ pub const BRK: u32 = 0xd420_0000;
 pub const FPCR_MASK: u32 = 0x07c8_0000;
 /// Bits of FPSR that are state: QC, IDC, IXC, UFC, OFC, DZC, IOC.
 pub const FPSR_MASK: u32 = 0x0800_009f;
+
+/// The context of a kernel, in which most instructions are allowed.
+pub const KERNEL: Context = Context {
+    spsel: true,
+    el: El::El1,
+    fp_trap: false,
+    sp_check: true,
+    align_check: false,
+    fp_mode: false,
+    pan: false,
+    uao: false,
+    mmu: true,
+    step: false,
+};
+
+/// Lifts a word of a row's at [`CODE`]; the block, and whether it goes on after the instruction.
+#[must_use]
+pub fn lift(row: &Row, word: u32, context: Context) -> (Block, bool) {
+    let mut lift = Lift::new(CODE, context, true, Block::default());
+    let next = lift.instruction(|lift| (row.lift)(lift, word));
+    (lift.finish(), next)
+}
 
 /// The CPU that a case is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,15 +48,35 @@ impl Qemu {
     }
 
     fn exchange(&mut self, case: &Case) -> io::Result<Outcome> {
-        let process = match case.model {
+        let process = self.process(case.model);
+        process.send(case)?;
+        process.receive()
+    }
+
+    fn process(&mut self, model: Model) -> &mut Process {
+        match model {
             Model::A76 | Model::Strict => &mut self.a76,
             Model::Max => &mut self.max,
-        };
-        process.input.write_all(&encode(case))?;
-        process.input.flush()?;
-        let mut bytes = vec![0; OUTCOME];
-        process.output.read_exact(&mut bytes)?;
-        Ok(decode(&bytes))
+        }
+    }
+
+    /// Has it run a case; [`receive`](Self::receive) gives the outcomes of one model in the order of its cases. Eight
+    /// may be under way.
+    ///
+    /// # Panics
+    /// When QEMU has ended.
+    pub fn send(&mut self, case: &Case) {
+        if let Err(error) = self.process(case.model).send(case) {
+            panic!("qemu-aarch64 takes no {:08x?}: {error}", case.words);
+        }
+    }
+
+    /// The next outcome on that model.
+    ///
+    /// # Panics
+    /// When QEMU has ended.
+    pub fn receive(&mut self, model: Model) -> Outcome {
+        self.process(model).receive().expect("qemu-aarch64 survives its cases")
     }
 }
 
@@ -70,6 +90,16 @@ impl Process {
             .spawn()?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         Ok(Self { child, input: input.expect("it was piped"), output: output.expect("it was piped") })
+    }
+
+    fn send(&mut self, case: &Case) -> io::Result<()> {
+        self.input.write_all(&encode(case))
+    }
+
+    fn receive(&mut self) -> io::Result<Outcome> {
+        let mut bytes = [0; OUTCOME];
+        self.output.read_exact(&mut bytes)?;
+        Ok(decode(&bytes))
     }
 }
 

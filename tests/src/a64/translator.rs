@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use devices::bus::Pa;
-use emu::cpu::form_unit;
-use emu::ir::{Exception, opt};
+use emu::cpu::{Form, form_unit};
+use emu::ir::Exception;
 use emu::jit::{Cache, Exit, Frame, Key, Runtime};
 use emu::mmu::walk::Perms;
-use emu::mmu::{Contexts, Leaf, TlbOp};
+use emu::mmu::{CodePage, Contexts, Leaf, TlbOp};
 use emu::state::CpuState;
 
 use super::interpreter::{Flat, Run, STEPS, signal, without_tag};
@@ -108,14 +108,13 @@ impl Translator {
     fn unit(&self, run: &Run) -> (u64, u32) {
         let (pc, context) = (self.frame.s.pc, run.context(&self.frame.s));
         let key = Key { pa: self.page << 12 | pc & 0xfff, va: pc, context };
-        let host = self.cache.find(&key).unwrap_or_else(|| {
-            let mut unit = form_unit(pc, context, self.manner.most, |va| run.memory.word(va).unwrap_or(0));
-            if self.manner.optimised {
-                unit.blocks.iter_mut().for_each(opt::run);
-            }
-            self.cache.insert(key, unit)
+        let (known, identity) = self.cache.find(&key);
+        let host = known.unwrap_or_else(|| {
+            let form = Form { most: self.manner.most, simplify: self.manner.optimised };
+            let unit = form_unit(pc, context, form, &mut Vec::new(), |va| run.memory.word(va).unwrap_or(0));
+            self.cache.insert(key, &unit)
         });
-        (host, self.cache.identity(pc, key.pa))
+        (host, identity)
     }
 
     /// Runs translated code to the case's end.
@@ -135,7 +134,7 @@ impl Translator {
             let host = run.memory.host.as_mut().expect("it was put there");
             let table = host.contexts.index(true, false);
             let tables = host.contexts.tables(table);
-            tables.set_code(pc, identity);
+            tables.set_code(pc, CodePage { identity, global: true });
             tables.add_jump(pc, code);
             self.frame.tables = tables.memory() as usize;
             self.frame.el0_tables = self.frame.tables;

@@ -71,6 +71,16 @@ fn identification_is_as_the_specification_says() {
 }
 
 #[test]
+fn a_queue_of_size_0_is_one_of_the_size_that_it_had() {
+    let mut d = Driver::new(Echo::default());
+    d.write(0x38, 0);
+    assert_eq!(d.mmio.endpoint.queue_setup(0).unwrap().size, 256);
+    d.write(0x38, 8);
+    d.write(0x38, 0);
+    assert_eq!(d.mmio.endpoint.queue_setup(0).unwrap().size, 8);
+}
+
+#[test]
 fn an_empty_slot_says_device_0() {
     let mut slot = EmptySlot;
     assert_eq!([0u64, 4, 8].map(|r| slot.read(Access::new(r, Size::B4))), [0x7472_6976, 2, 0]);

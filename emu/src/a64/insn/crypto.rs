@@ -1,7 +1,7 @@
 //! Cryptography on SIMD registers (C4.1, «Cryptographic AES», «SHA», «three-register», «four register» and «XAR»), and
 //! the polynomial product of doublewords.
 
-use crate::ir::op::OpSink;
+use super::Done;
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 
@@ -144,8 +144,6 @@ crate::rows! {
     sm4e "11001110 110 00000 100001 rn:5 rd:5" "sm4e {rd|v}.4s, {rn|v}.4s"
     |b, rn, rd| { extend(b, [rd, rn], B::sm4e) }
 }
-
-type Done<B> = Result<Flow<<B as OpSink>::I>, <B as Build>::Stop>;
 
 /// `rd = op(rn)`.
 fn one<T: Build>(b: &mut T, [rd, rn]: [u32; 2], op: fn(&mut T, T::V) -> T::V) -> Done<T> {

@@ -1,7 +1,8 @@
 //! Conversions between floating point and general registers (DDI 0487, C4.1.96): integers, fixed point, and FMOV
 //! (general).
 
-use super::fp_scalar::{Done, format};
+use super::Done;
+use super::fp_scalar::format;
 use crate::ir::op::fp::Rule;
 use crate::ir::softfloat::Rounding::{self, NegInf, PosInf, TieAway, TieEven, Zero};
 use crate::ir::{Build, Flow};

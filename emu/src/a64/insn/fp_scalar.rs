@@ -4,6 +4,7 @@
 //! FPCR.NEP and FPCR.AH (FEAT_AFP) do not exist: a scalar result leaves zeros above it. FRINT32 and FRINT64
 //! (FEAT_FRINTTS) and BFloat16 are left out.
 
+use super::Done;
 use crate::ir::op::OpSink;
 use crate::ir::op::fp::Rule;
 use crate::ir::softfloat::Format;
@@ -130,9 +131,6 @@ crate::rows! {
         Ok(Flow::Next)
      }
 }
-
-/// What a row's body gives.
-pub(super) type Done<B> = Result<Flow<<B as OpSink>::I>, <B as Build>::Stop>;
 
 /// Bits of the format that the field `ftype` or `opc` names, unless it names none or floating point is trapped.
 pub(super) fn format<B: Build>(b: &mut B, ftype: u32) -> Result<u64, B::Stop> {

@@ -2,8 +2,9 @@
 //!
 //! LDLAR and STLLR order as LDAR and STLR do: there is one limited-ordering region, all of memory.
 
+use super::address::Address::Offset;
 use super::data_imm::signed;
-use super::load_store::{at, load_signed};
+use super::load_store::{load, load_signed, store};
 use crate::ir::{AtomicOp, Build, Flow, Mem, Order};
 
 crate::rows! {
@@ -71,37 +72,16 @@ crate::rows! {
     }
 
     stlur "size:2 011001 00 0 imm9:9 00 rn:5 rt:5" "stlur{size|suffix} {rt|rsize}, [{rn|xsp}, #{imm9|signed}]"
-    |b, size, imm9, rn, rt| {
-        let (addr, data) = (at(b, rn, signed(imm9, 9))?, b.x(rt));
-        b.store(addr, data, Mem::ordered(1 << size, Order::Release))?;
-        Ok(Flow::Next)
-    }
+    |b, size, imm9, rn, rt| { store(b, Mem::ordered(1 << size, Order::Release), [rt, rn], Offset(signed(imm9, 9))) }
 
     ldapur "size:2 011001 01 0 imm9:9 00 rn:5 rt:5" "ldapur{size|suffix} {rt|rsize}, [{rn|xsp}, #{imm9|signed}]"
-    |b, size, imm9, rn, rt| {
-        let addr = at(b, rn, signed(imm9, 9))?;
-        let data = b.load(addr, Mem::ordered(1 << size, Order::Acquire))?;
-        b.set_x(rt, data);
-        Ok(Flow::Next)
-    }
+    |b, size, imm9, rn, rt| { load(b, Mem::ordered(1 << size, Order::Acquire), [rt, rn], Offset(signed(imm9, 9))) }
 
     ldapursx "size:2 011001 10 0 imm9:9 00 rn:5 rt:5" "ldapurs{size|bhwx} {rt|x}, [{rn|xsp}, #{imm9|signed}]"
-    |b, size, imm9, rn, rt| {
-        if size == 3 { return b.undefined(); }
-        let addr = at(b, rn, signed(imm9, 9))?;
-        let data = load_signed(b, addr, Mem::ordered(1 << size, Order::Acquire))?;
-        b.set_x(rt, data);
-        Ok(Flow::Next)
-    }
+    |b, size, imm9, rn, rt| { load_signed(b, Mem::ordered(1 << size, Order::Acquire), 64, [rt, rn], Offset(signed(imm9, 9))) }
 
     ldapursw "0 size 011001 11 0 imm9:9 00 rn:5 rt:5" "ldapurs{size|bhwx} {rt|w}, [{rn|xsp}, #{imm9|signed}]"
-    |b, size, imm9, rn, rt| {
-        let addr = at(b, rn, signed(imm9, 9))?;
-        let data = load_signed(b, addr, Mem::ordered(1 << size, Order::Acquire))?;
-        let data = b.zext32(data);
-        b.set_x(rt, data);
-        Ok(Flow::Next)
-    }
+    |b, size, imm9, rn, rt| { load_signed(b, Mem::ordered(1 << size, Order::Acquire), 32, [rt, rn], Offset(signed(imm9, 9))) }
 
     cas "size:2 001000 1 acq 1 rs:5 rel 11111 rn:5 rt:5" "cas{acq|a}{rel|l}{size|suffix} {rs|rsize}, {rt|rsize}, [{rn|xsp}]"
     |b, size, acq, rs, rel, rn, rt| {

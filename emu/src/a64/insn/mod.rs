@@ -1,5 +1,6 @@
 //! The instructions, group by group as in DDI 0487, C4.1.
 
+mod address;
 pub mod branch;
 pub mod crypto;
 pub mod data_imm;
@@ -30,6 +31,11 @@ pub mod simd_two_reg;
 pub mod system;
 
 use super::table::Row;
+use crate::ir::op::OpSink;
+use crate::ir::{Build, Flow};
+
+/// What a row's body gives.
+type Done<B> = Result<Flow<<B as OpSink>::I>, <B as Build>::Stop>;
 
 /// Every group's rows.
 pub static GROUPS: &[&[Row]] = &[

@@ -3,11 +3,10 @@
 //!
 //! Here is what the groups share: the shape of an operation, and reading and writing registers by it.
 
+use super::Done;
 use crate::ir::op::OpSink;
 use crate::ir::{Build, Flow};
 
-/// What a row's body gives.
-pub(super) type Done<B> = Result<Flow<<B as OpSink>::I>, <B as Build>::Stop>;
 /// An operation on one vector, with its immediate.
 pub(super) type Unary<B> = fn(&mut B, <B as OpSink>::V, u64) -> <B as OpSink>::V;
 /// An operation on two vectors, with its immediate.

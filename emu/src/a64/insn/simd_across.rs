@@ -1,6 +1,7 @@
 //! Vector, across lanes (C4.1, «Advanced SIMD across lanes»), without floating point.
 
-use super::simd::{Done, Unary, get, set};
+use super::Done;
+use super::simd::{Unary, get, set};
 use crate::ir::Build;
 
 crate::rows! {

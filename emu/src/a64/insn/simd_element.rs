@@ -1,6 +1,7 @@
 //! Vector and scalar by an indexed element (C4.1, «Advanced SIMD vector x indexed element» and the scalar class).
 
-use super::simd::{Binary, Done, get, half, set};
+use super::Done;
+use super::simd::{Binary, get, half, set};
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 

@@ -4,7 +4,8 @@
 //! is therefore read with zeros above it, which raise no flag in most operations; in division and estimates of
 //! reciprocals, ones stand above it instead.
 
-use super::fp_scalar::Done;
+use super::Done;
+use super::simd::Binary;
 use crate::ir::op::fp::Rule;
 use crate::ir::op::vec::pack;
 use crate::ir::softfloat::Rounding;
@@ -40,18 +41,6 @@ pub(super) fn sized<B: Build>(b: &mut B, q: u32, size: u32) -> Result<Shape, B::
 pub(super) fn shifted<B: Build>(b: &mut B, q: u32, imm: u32) -> Result<(Shape, u64), B::Stop> {
     let size = (imm >> 3).checked_ilog2().unwrap_or(0);
     Ok((sized(b, q, size)?, u64::from((16 << size) - imm.min(16 << size))))
-}
-
-/// The format of a scalar of single or double precision.
-pub(super) fn word<B: Build>(b: &mut B, sz: u32) -> Result<u64, B::Stop> {
-    b.check_fp()?;
-    Ok(32 << sz)
-}
-
-/// The format of a scalar of half precision.
-pub(super) fn half<B: Build>(b: &mut B) -> Result<u64, B::Stop> {
-    b.check_fp()?;
-    Ok(16)
 }
 
 impl Shape {
@@ -149,12 +138,7 @@ pub(super) fn difference<B: Build>(b: &mut B, s: Shape, r: [u32; 3]) -> Done<B> 
 }
 
 /// FACGE, FACGT: comparison of absolute values.
-pub(super) fn absolute<B: Build>(
-    b: &mut B,
-    s: Shape,
-    r: [u32; 3],
-    op: impl FnOnce(&mut B, B::V, B::V, u64) -> B::V,
-) -> Done<B> {
+pub(super) fn absolute<B: Build>(b: &mut B, s: Shape, r: [u32; 3], op: Binary<B>) -> Done<B> {
     binary(b, s, r, |b, n, m, e| {
         let (n, m) = (b.vf_abs(n, e), b.vf_abs(m, e));
         op(b, n, m, e)
@@ -178,12 +162,7 @@ pub(super) fn fused_with<B: Build>(b: &mut B, s: Shape, [rd, rn]: [u32; 2], m: B
 }
 
 /// Neighbours of rn, then of rm, taken together.
-pub(super) fn pairwise<B: Build>(
-    b: &mut B,
-    s: Shape,
-    [rd, rn, rm]: [u32; 3],
-    op: impl FnOnce(&mut B, B::V, B::V, u64) -> B::V,
-) -> Done<B> {
+pub(super) fn pairwise<B: Build>(b: &mut B, s: Shape, [rd, rn, rm]: [u32; 3], op: Binary<B>) -> Done<B> {
     let (n, m) = (b.v(rn), b.v(rm));
     let (n, m) = if s.width < 128 { (b.v_zip1(n, m, 64), b.vimm(0)) } else { (n, m) };
     let (even, odd) = (b.v_uzp1(n, m, s.e), b.v_uzp2(n, m, s.e));
@@ -192,12 +171,7 @@ pub(super) fn pairwise<B: Build>(
 }
 
 /// All lanes taken together, neighbours first (Reduce).
-pub(super) fn across<B: Build>(
-    b: &mut B,
-    s: Shape,
-    [rd, rn]: [u32; 2],
-    op: impl Fn(&mut B, B::V, B::V, u64) -> B::V,
-) -> Done<B> {
+pub(super) fn across<B: Build>(b: &mut B, s: Shape, [rd, rn]: [u32; 2], op: Binary<B>) -> Done<B> {
     let n = b.v(rn);
     // The results repeat themselves to fill the register.
     let mut value = if s.width < 128 { b.v_zip1(n, n, 64) } else { n };
@@ -213,13 +187,7 @@ pub(super) fn across<B: Build>(
 }
 
 /// Comparison with zero; `reverse` asks whether zero is greater.
-pub(super) fn with_zero<B: Build>(
-    b: &mut B,
-    s: Shape,
-    r: [u32; 2],
-    reverse: bool,
-    op: impl FnOnce(&mut B, B::V, B::V, u64) -> B::V,
-) -> Done<B> {
+pub(super) fn with_zero<B: Build>(b: &mut B, s: Shape, r: [u32; 2], reverse: bool, op: Binary<B>) -> Done<B> {
     unary(b, s, r, |b, n, e| {
         let zero = b.vimm(0);
         if reverse { op(b, zero, n, e) } else { op(b, n, zero, e) }
@@ -339,12 +307,7 @@ pub(super) fn lane_difference<B: Build>(b: &mut B, e: u64, r: [u32; 3]) -> Done<
 }
 
 /// FACGE, FACGT on lane 0.
-pub(super) fn lane_absolute<B: Build>(
-    b: &mut B,
-    e: u64,
-    r: [u32; 3],
-    op: impl FnOnce(&mut B, B::V, B::V, u64) -> B::V,
-) -> Done<B> {
+pub(super) fn lane_absolute<B: Build>(b: &mut B, e: u64, r: [u32; 3], op: Binary<B>) -> Done<B> {
     lane_binary(b, e, r, |b, n, m, e| {
         let (n, m) = (b.f_abs(n, e), b.f_abs(m, e));
         op(b, n, m, e)
@@ -361,12 +324,7 @@ pub(super) fn lane_fused_with<B: Build>(b: &mut B, e: u64, [rd, rn]: [u32; 2], m
 }
 
 /// Lanes 0 and 1 of rn taken together.
-pub(super) fn lane_pair<B: Build>(
-    b: &mut B,
-    e: u64,
-    r: [u32; 2],
-    op: impl FnOnce(&mut B, B::V, B::V, u64) -> B::V,
-) -> Done<B> {
+pub(super) fn lane_pair<B: Build>(b: &mut B, e: u64, r: [u32; 2], op: Binary<B>) -> Done<B> {
     lane_unary(b, e, r, |b, n, e| {
         let second = b.v_dup_lane(n, pack(e, 1));
         op(b, n, second, e)
@@ -374,13 +332,7 @@ pub(super) fn lane_pair<B: Build>(
 }
 
 /// Comparison of lane 0 with zero; `reverse` asks whether zero is greater.
-pub(super) fn lane_with_zero<B: Build>(
-    b: &mut B,
-    e: u64,
-    r: [u32; 2],
-    reverse: bool,
-    op: impl FnOnce(&mut B, B::V, B::V, u64) -> B::V,
-) -> Done<B> {
+pub(super) fn lane_with_zero<B: Build>(b: &mut B, e: u64, r: [u32; 2], reverse: bool, op: Binary<B>) -> Done<B> {
     lane_unary(b, e, r, |b, n, e| {
         let zero = b.vimm(0);
         if reverse { op(b, zero, n, e) } else { op(b, n, zero, e) }

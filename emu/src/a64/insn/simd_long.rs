@@ -1,7 +1,8 @@
 //! Vector, three registers of different widths (C4.1, «Advanced SIMD three different»): long, wide and narrowing.
 //! PMULL of doublewords is with the cryptographic instructions.
 
-use super::simd::{BHS, Binary, Done, HS, Sizes, Unary, half, scalar, set_half};
+use super::Done;
+use super::simd::{BHS, Binary, HS, Sizes, Unary, half, scalar, set_half};
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 

@@ -3,7 +3,8 @@
 //! One row for each cmode: the class lies within that of shifts by an immediate, and rows may overlap only as special
 //! cases.
 
-use super::simd::{Done, set};
+use super::Done;
+use super::simd::set;
 use crate::ir::Build;
 
 crate::rows! {

@@ -1,6 +1,7 @@
 //! Vector permutes (C4.1, «Advanced SIMD permute», «extract» and «table lookup»).
 
-use super::simd::{BHSD, Binary, Done, Shape, binary, set, vector};
+use super::Done;
+use super::simd::{BHSD, Binary, Shape, binary, set, vector};
 use crate::ir::Build;
 
 crate::rows! {

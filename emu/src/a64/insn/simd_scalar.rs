@@ -1,7 +1,8 @@
 //! Scalar integer operations on SIMD registers (C4.1, «Advanced SIMD scalar …»): three same, three different, two
 //! registers, pairwise. Those by an element and by an immediate shift are with their vector forms.
 
-use super::simd::{BHS, BHSD, Binary, Done, HS, Shape, binary, binary_sat, get, scalar, set, unary, unary_sat};
+use super::Done;
+use super::simd::{BHS, BHSD, Binary, HS, Shape, binary, binary_sat, get, scalar, set, unary, unary_sat};
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 

@@ -2,7 +2,8 @@
 //!
 //! `imm` is immh:immb: its highest bit above bit 2 gives the lane's width, the rest the amount.
 
-use super::simd::{BHS, BHSD, Binary, Done, Shape, Unary, get, half, scalar, set, set_half, vector};
+use super::Done;
+use super::simd::{BHS, BHSD, Binary, Shape, Unary, get, half, scalar, set, set_half, vector};
 use crate::ir::Build;
 use crate::ir::op::vec::pack;
 
@@ -60,22 +61,16 @@ crate::rows! {
     |b, imm, rn, rd| { add_right(b, DOUBLEWORD, 64 | imm, [rd, rn], B::v_urshr) }
 
     sri_shift_v "0 q 1 011110 imm:7 01000 1 rn:5 rd:5" "sri {rd|v}.{imm|arr}, {rn|v}.{imm|arr}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let shape = vector_shape(b, q, imm)?;
-        insert(b, shape, right_amount(shape.e, imm), [rd, rn], B::v_sri)
-    }
+    |b, q, imm, rn, rd| { let shape = vector_shape(b, q, imm)?; insert(b, shape, imm, right_amount, [rd, rn], B::v_sri) }
 
     sri_shift_scalar "01 1 111110 1 imm:6 01000 1 rn:5 rd:5" "sri {rd|d}, {rn|d}, #{imm|shr}"
-    |b, imm, rn, rd| { insert(b, DOUBLEWORD, right_amount(64, 64 | imm), [rd, rn], B::v_sri) }
+    |b, imm, rn, rd| { insert(b, DOUBLEWORD, 64 | imm, right_amount, [rd, rn], B::v_sri) }
 
     sli_shift_v "0 q 1 011110 imm:7 01010 1 rn:5 rd:5" "sli {rd|v}.{imm|arr}, {rn|v}.{imm|arr}, #{imm|shl}"
-    |b, q, imm, rn, rd| {
-        let shape = vector_shape(b, q, imm)?;
-        insert(b, shape, left_amount(shape.e, imm), [rd, rn], B::v_sli)
-    }
+    |b, q, imm, rn, rd| { let shape = vector_shape(b, q, imm)?; insert(b, shape, imm, left_amount, [rd, rn], B::v_sli) }
 
     sli_shift_scalar "01 1 111110 1 imm:6 01010 1 rn:5 rd:5" "sli {rd|d}, {rn|d}, #{imm|shl}"
-    |b, imm, rn, rd| { insert(b, DOUBLEWORD, left_amount(64, 64 | imm), [rd, rn], B::v_sli) }
+    |b, imm, rn, rd| { insert(b, DOUBLEWORD, 64 | imm, left_amount, [rd, rn], B::v_sli) }
 
     shl_shift_v "0 q 0 011110 imm:7 01010 1 rn:5 rd:5" "shl {rd|v}.{imm|arr}, {rn|v}.{imm|arr}, #{imm|shl}"
     |b, q, imm, rn, rd| { let shape = vector_shape(b, q, imm)?; left(b, shape, imm, [rd, rn]) }
@@ -96,156 +91,58 @@ crate::rows! {
     |b, imm, rn, rd| { let shape = scalar_shape(b, imm)?; left_sat(b, shape, imm, [rd, rn], B::v_uqshl) }
 
     sqshlu_shift_v "0 q 1 011110 imm:7 01100 1 rn:5 rd:5" "sqshlu {rd|v}.{imm|arr}, {rn|v}.{imm|arr}, #{imm|shl}"
-    |b, q, imm, rn, rd| {
-        let shape = vector_shape(b, q, imm)?;
-        let a = get(b, rn, shape.width);
-        let value = b.v_sqshlu(a, pack(shape.e, left_amount(shape.e, imm)));
-        set(b, rd, 128, value)
-    }
+    |b, q, imm, rn, rd| { let shape = vector_shape(b, q, imm)?; left_unsigned(b, shape, imm, [rd, rn]) }
 
     sqshlu_shift_scalar "01 1 111110 imm:7 01100 1 rn:5 rd:5" "sqshlu {imm|el}{rd}, {imm|el}{rn}, #{imm|shl}"
-    |b, imm, rn, rd| {
-        let shape = scalar_shape(b, imm)?;
-        let a = get(b, rn, shape.width);
-        let value = b.v_sqshlu(a, pack(shape.e, left_amount(shape.e, imm)));
-        set(b, rd, 128, value)
-    }
+    |b, imm, rn, rd| { let shape = scalar_shape(b, imm)?; left_unsigned(b, shape, imm, [rd, rn]) }
 
     shrn_shift_v "0 q 0 011110 imm:7 10000 1 rn:5 rd:5" "shrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = b.v(rn);
-        let value = narrow(b, e, imm, a, B::v_ushr, B::v_xtn);
-        set_half(b, rd, q, value)
-    }
+    |b, q, imm, rn, rd| { narrow(b, q, imm, [rd, rn], B::v_ushr, B::v_xtn) }
 
     rshrn_shift_v "0 q 0 011110 imm:7 10001 1 rn:5 rd:5" "rshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = b.v(rn);
-        let value = narrow(b, e, imm, a, B::v_urshr, B::v_xtn);
-        set_half(b, rd, q, value)
-    }
+    |b, q, imm, rn, rd| { narrow(b, q, imm, [rd, rn], B::v_urshr, B::v_xtn) }
 
-    sqshrn_shift_v "0 q 0 011110 imm:7 10010 1 rn:5 rd:5"
-    "sqshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = b.v(rn);
-        let value = narrow(b, e, imm, a, B::v_sshr, B::v_sqxtn);
-        set_half(b, rd, q, value)
-    }
+    sqshrn_shift_v "0 q 0 011110 imm:7 10010 1 rn:5 rd:5" "sqshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    |b, q, imm, rn, rd| { narrow(b, q, imm, [rd, rn], B::v_sshr, B::v_sqxtn) }
 
     sqshrn_shift_scalar "01 0 111110 imm:7 10010 1 rn:5 rd:5" "sqshrn {imm|el}{rd}, {imm|elw}{rn}, #{imm|shr}"
-    |b, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = get(b, rn, 2 * e);
-        let value = narrow(b, e, imm, a, B::v_sshr, B::v_sqxtn);
-        set(b, rd, e, value)
-    }
+    |b, imm, rn, rd| { narrow_scalar(b, imm, [rd, rn], B::v_sshr, B::v_sqxtn) }
 
-    sqrshrn_shift_v "0 q 0 011110 imm:7 10011 1 rn:5 rd:5"
-    "sqrshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = b.v(rn);
-        let value = narrow(b, e, imm, a, B::v_srshr, B::v_sqxtn);
-        set_half(b, rd, q, value)
-    }
+    sqrshrn_shift_v "0 q 0 011110 imm:7 10011 1 rn:5 rd:5" "sqrshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    |b, q, imm, rn, rd| { narrow(b, q, imm, [rd, rn], B::v_srshr, B::v_sqxtn) }
 
     sqrshrn_shift_scalar "01 0 111110 imm:7 10011 1 rn:5 rd:5" "sqrshrn {imm|el}{rd}, {imm|elw}{rn}, #{imm|shr}"
-    |b, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = get(b, rn, 2 * e);
-        let value = narrow(b, e, imm, a, B::v_srshr, B::v_sqxtn);
-        set(b, rd, e, value)
-    }
+    |b, imm, rn, rd| { narrow_scalar(b, imm, [rd, rn], B::v_srshr, B::v_sqxtn) }
 
-    sqshrun_shift_v "0 q 1 011110 imm:7 10000 1 rn:5 rd:5"
-    "sqshrun{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = b.v(rn);
-        let value = narrow(b, e, imm, a, B::v_sshr, B::v_sqxtun);
-        set_half(b, rd, q, value)
-    }
+    sqshrun_shift_v "0 q 1 011110 imm:7 10000 1 rn:5 rd:5" "sqshrun{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    |b, q, imm, rn, rd| { narrow(b, q, imm, [rd, rn], B::v_sshr, B::v_sqxtun) }
 
     sqshrun_shift_scalar "01 1 111110 imm:7 10000 1 rn:5 rd:5" "sqshrun {imm|el}{rd}, {imm|elw}{rn}, #{imm|shr}"
-    |b, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = get(b, rn, 2 * e);
-        let value = narrow(b, e, imm, a, B::v_sshr, B::v_sqxtun);
-        set(b, rd, e, value)
-    }
+    |b, imm, rn, rd| { narrow_scalar(b, imm, [rd, rn], B::v_sshr, B::v_sqxtun) }
 
-    sqrshrun_shift_v "0 q 1 011110 imm:7 10001 1 rn:5 rd:5"
-    "sqrshrun{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = b.v(rn);
-        let value = narrow(b, e, imm, a, B::v_srshr, B::v_sqxtun);
-        set_half(b, rd, q, value)
-    }
+    sqrshrun_shift_v "0 q 1 011110 imm:7 10001 1 rn:5 rd:5" "sqrshrun{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    |b, q, imm, rn, rd| { narrow(b, q, imm, [rd, rn], B::v_srshr, B::v_sqxtun) }
 
     sqrshrun_shift_scalar "01 1 111110 imm:7 10001 1 rn:5 rd:5" "sqrshrun {imm|el}{rd}, {imm|elw}{rn}, #{imm|shr}"
-    |b, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = get(b, rn, 2 * e);
-        let value = narrow(b, e, imm, a, B::v_srshr, B::v_sqxtun);
-        set(b, rd, e, value)
-    }
+    |b, imm, rn, rd| { narrow_scalar(b, imm, [rd, rn], B::v_srshr, B::v_sqxtun) }
 
-    uqshrn_shift_v "0 q 1 011110 imm:7 10010 1 rn:5 rd:5"
-    "uqshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = b.v(rn);
-        let value = narrow(b, e, imm, a, B::v_ushr, B::v_uqxtn);
-        set_half(b, rd, q, value)
-    }
+    uqshrn_shift_v "0 q 1 011110 imm:7 10010 1 rn:5 rd:5" "uqshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    |b, q, imm, rn, rd| { narrow(b, q, imm, [rd, rn], B::v_ushr, B::v_uqxtn) }
 
     uqshrn_shift_scalar "01 1 111110 imm:7 10010 1 rn:5 rd:5" "uqshrn {imm|el}{rd}, {imm|elw}{rn}, #{imm|shr}"
-    |b, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = get(b, rn, 2 * e);
-        let value = narrow(b, e, imm, a, B::v_ushr, B::v_uqxtn);
-        set(b, rd, e, value)
-    }
+    |b, imm, rn, rd| { narrow_scalar(b, imm, [rd, rn], B::v_ushr, B::v_uqxtn) }
 
-    uqrshrn_shift_v "0 q 1 011110 imm:7 10011 1 rn:5 rd:5"
-    "uqrshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = b.v(rn);
-        let value = narrow(b, e, imm, a, B::v_urshr, B::v_uqxtn);
-        set_half(b, rd, q, value)
-    }
+    uqrshrn_shift_v "0 q 1 011110 imm:7 10011 1 rn:5 rd:5" "uqrshrn{q|two} {rd|v}.{imm|arr}, {rn|v}.{imm|wide}, #{imm|shr}"
+    |b, q, imm, rn, rd| { narrow(b, q, imm, [rd, rn], B::v_urshr, B::v_uqxtn) }
 
     uqrshrn_shift_scalar "01 1 111110 imm:7 10011 1 rn:5 rd:5" "uqrshrn {imm|el}{rd}, {imm|elw}{rn}, #{imm|shr}"
-    |b, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = get(b, rn, 2 * e);
-        let value = narrow(b, e, imm, a, B::v_urshr, B::v_uqxtn);
-        set(b, rd, e, value)
-    }
+    |b, imm, rn, rd| { narrow_scalar(b, imm, [rd, rn], B::v_urshr, B::v_uqxtn) }
 
     sshll_shift_v "0 q 0 011110 imm:7 10100 1 rn:5 rd:5" "sshll{q|two} {rd|v}.{imm|wide}, {rn|v}.{imm|arr}, #{imm|shl}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = half(b, rn, q);
-        let value = b.v_sxtl(a, e);
-        let value = b.v_shl(value, pack(2 * e, left_amount(e, imm)));
-        set(b, rd, 128, value)
-    }
+    |b, q, imm, rn, rd| { left_long(b, q, imm, [rd, rn], B::v_sxtl) }
 
     ushll_shift_v "0 q 1 011110 imm:7 10100 1 rn:5 rd:5" "ushll{q|two} {rd|v}.{imm|wide}, {rn|v}.{imm|arr}, #{imm|shl}"
-    |b, q, imm, rn, rd| {
-        let e = narrow_size(b, imm)?;
-        let a = half(b, rn, q);
-        let value = b.v_uxtl(a, e);
-        let value = b.v_shl(value, pack(2 * e, left_amount(e, imm)));
-        set(b, rd, 128, value)
-    }
+    |b, q, imm, rn, rd| { left_long(b, q, imm, [rd, rn], B::v_uxtl) }
 }
 
 /// The size field that immh stands for; 7, which no instruction has, when it is zero.
@@ -302,14 +199,51 @@ fn left_sat<T: Build>(b: &mut T, shape: Shape, imm: u32, [rd, rn]: [u32; 2], op:
     set(b, rd, 128, value)
 }
 
-fn insert<T: Build>(b: &mut T, shape: Shape, amount: u64, [rd, rn]: [u32; 2], op: Binary<T>) -> Done<T> {
+/// SQSHLU.
+fn left_unsigned<T: Build>(b: &mut T, shape: Shape, imm: u32, [rd, rn]: [u32; 2]) -> Done<T> {
+    let a = get(b, rn, shape.width);
+    let value = b.v_sqshlu(a, pack(shape.e, left_amount(shape.e, imm)));
+    set(b, rd, 128, value)
+}
+
+fn insert<T: Build>(
+    b: &mut T,
+    shape: Shape,
+    imm: u32,
+    amount: fn(u64, u32) -> u64,
+    [rd, rn]: [u32; 2],
+    op: Binary<T>,
+) -> Done<T> {
     let (d, a) = (b.v(rd), b.v(rn));
-    let value = op(b, d, a, pack(shape.e, amount));
+    let value = op(b, d, a, pack(shape.e, amount(shape.e, imm)));
     set(b, rd, shape.width, value)
 }
 
 /// A right shift of lanes of width `2e`, then a narrowing to `e`.
-fn narrow<T: Build>(b: &mut T, e: u64, imm: u32, a: T::V, shift: Unary<T>, narrow: Unary<T>) -> T::V {
+fn narrowed<T: Build>(b: &mut T, e: u64, imm: u32, a: T::V, shift: Unary<T>, narrow: Unary<T>) -> T::V {
     let shifted = shift(b, a, pack(2 * e, right_amount(e, imm)));
     narrow(b, shifted, e)
+}
+
+fn narrow<T: Build>(b: &mut T, q: u32, imm: u32, [rd, rn]: [u32; 2], shift: Unary<T>, narrow: Unary<T>) -> Done<T> {
+    let e = narrow_size(b, imm)?;
+    let a = b.v(rn);
+    let value = narrowed(b, e, imm, a, shift, narrow);
+    set_half(b, rd, q, value)
+}
+
+fn narrow_scalar<T: Build>(b: &mut T, imm: u32, [rd, rn]: [u32; 2], shift: Unary<T>, narrow: Unary<T>) -> Done<T> {
+    let e = narrow_size(b, imm)?;
+    let a = get(b, rn, 2 * e);
+    let value = narrowed(b, e, imm, a, shift, narrow);
+    set(b, rd, e, value)
+}
+
+/// A lengthening to lanes of width `2e`, then a left shift.
+fn left_long<T: Build>(b: &mut T, q: u32, imm: u32, [rd, rn]: [u32; 2], extend: Unary<T>) -> Done<T> {
+    let e = narrow_size(b, imm)?;
+    let a = half(b, rn, q);
+    let value = extend(b, a, e);
+    let value = b.v_shl(value, pack(2 * e, left_amount(e, imm)));
+    set(b, rd, 128, value)
 }

@@ -2,7 +2,8 @@
 //!
 //! Multiple structures move in whole registers and are interleaved there; single ones move element by element.
 
-use super::simd::{Done, set};
+use super::Done;
+use super::simd::set;
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow, Mem};
 

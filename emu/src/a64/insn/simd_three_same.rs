@@ -1,6 +1,7 @@
 //! Vector, three registers of the same type (C4.1, «Advanced SIMD three same» and «three same extra»).
 
-use super::simd::{BHS, BHSD, Binary, Done, HS, Shape, accumulate, binary, binary_sat, get, set, vector};
+use super::Done;
+use super::simd::{BHS, BHSD, Binary, HS, Shape, accumulate, binary, binary_sat, get, set, vector};
 use crate::ir::op::vec::pack;
 use crate::ir::{Build, Flow};
 

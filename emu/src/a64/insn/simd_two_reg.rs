@@ -1,7 +1,8 @@
 //! Vector, two registers (C4.1, «Advanced SIMD two-register miscellaneous»), without floating point.
 
+use super::Done;
 use super::simd::{
-    BH, BHS, BHSD, Binary, Done, Shape, Unary, binary_sat, half, scalar, set, set_half, unary, unary_sat, vector,
+    BH, BHS, BHSD, Binary, Shape, Unary, binary_sat, half, scalar, set, set_half, unary, unary_sat, vector,
 };
 use crate::ir::Build;
 use crate::ir::op::vec::pack;

@@ -104,7 +104,7 @@ crate::rows! {
     |b, op1, crn, crm, op2, rt| {
         let value = b.x(rt);
         b.sys_op(SysEnc::new(1, op1 as u16, crn as u16, crm as u16, op2 as u16), value)?;
-        Ok(if is_data_cache(op1, crn, crm) { Flow::Next } else { Flow::Sync })
+        Ok(if is_cache(op1, crn, crm) { Flow::Next } else { Flow::Sync })
     }
 
     msr "1101010100 0 1 enc:15 rt:5" "msr {enc|sysreg}, {rt|x}"
@@ -144,9 +144,10 @@ crate::rows! {
     }
 }
 
-/// DC by address or set: cleans, invalidates, zeroes; leaves code and translations alone.
-fn is_data_cache(op1: u32, crn: u32, crm: u32) -> bool {
-    crn == 7 && matches!((op1, crm), (3, 4 | 10 | 11 | 12 | 13 | 14) | (0, 6 | 10 | 14))
+/// DC by address or set, which leaves code and translations alone, and IC by address, which need not matter to what runs
+/// before the next ISB.
+fn is_cache(op1: u32, crn: u32, crm: u32) -> bool {
+    crn == 7 && matches!((op1, crm), (3, 4 | 5 | 10 | 11 | 12 | 13 | 14) | (0, 6 | 10 | 14))
 }
 
 /// Whether writing a system register can change what later instructions mean or which interrupts are taken.

@@ -5,6 +5,8 @@
 #[allow(missing_docs, reason = "the manual's names")]
 pub struct CpuModel {
     pub name: &'static str,
+    /// In a few words, for people.
+    pub about: &'static str,
     pub midr: u64,
     pub pfr0: u64,
     pub pfr1: u64,
@@ -38,6 +40,7 @@ const fn fields(f: [u64; 16]) -> u64 {
 /// KPTI; none of the host's secrets are in the guest's address space anyway.
 const HANDSET: CpuModel = CpuModel {
     name: "handset",
+    about: "Armv8.2-A and what code for phones uses beyond it (the default)",
     midr: 0x000f_0000 | 0xd << 8,
     //             CSV3 CSV2 RME DIT  AMU MPAM SEL2 SVE  RAS GIC SIMD FP  EL3 EL2 EL1 EL0
     pfr0: fields([1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1]),
@@ -56,5 +59,28 @@ const HANDSET: CpuModel = CpuModel {
     mmfr2: fields([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]),
 };
 
+/// The whole instruction set. What costs speed, such as pointer authentication, would be here only.
+const MAX: CpuModel = CpuModel { name: "max", about: "everything that Handset implements", ..HANDSET };
+
+/// Cortex-A76 r4p1 (TRM 100798): Armv8.2-A with the dot product, LRCPC, and the cryptographic extension. What Handset
+/// has not (AArch32, EL2, EL3, RAS, SSBS) is left out, and what its core has everywhere (sizes of addresses, performance
+/// monitors, debug) is as in the others.
+const CORTEX_A76: CpuModel = CpuModel {
+    name: "cortex-a76",
+    about: "the Armv8.2-A core of phones of 2019, as far as Handset has it",
+    midr: 0x414f_d0b1,
+    pfr0: fields([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1]),
+    isar0: fields([0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 2, 1, 1, 1, 2, 0]),
+    isar1: fields([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]),
+    mmfr2: fields([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]),
+    ..HANDSET
+};
+
 /// The models that `--cpu` takes; the first is the default.
-pub static ID_MODELS: &[CpuModel] = &[HANDSET];
+pub static ID_MODELS: &[CpuModel] = &[HANDSET, MAX, CORTEX_A76];
+
+/// The model of a name.
+#[must_use]
+pub fn model(name: &str) -> Option<&'static CpuModel> {
+    ID_MODELS.iter().find(|model| model.name == name)
+}

@@ -221,7 +221,7 @@ sysregs! {
     "TPIDR_EL0" 3 3 13 0 2 E0 E0 Plain(|s| &mut s.tpidr_el0, ALL);
     "TPIDRRO_EL0" 3 3 13 0 3 E0 E1 Plain(|s| &mut s.tpidrro_el0, ALL);
     "SCXTNUM_EL0" 3 3 13 0 7 E0 E0 Plain(|s| &mut s.scxtnum_el0, ALL);
-    "CNTFRQ_EL0" 3 3 14 0 0 E0 E1 Id(|_| crate::state::CNTFRQ);
+    "CNTFRQ_EL0" 3 3 14 0 0 E0 E1 Plain(|s| &mut s.cntfrq, LOW);
     "CNTPCT_EL0" 3 3 14 0 1 E0 NO What::Special(S::CntPct);
     "CNTVCT_EL0" 3 3 14 0 2 E0 NO What::Special(S::CntVct);
     "CNTP_TVAL_EL0" 3 3 14 2 0 E0 E0 What::Special(S::CntPTval);

@@ -3,12 +3,12 @@
 use dynasmrt::{DynasmApi, dynasm};
 
 use super::super::frame::{self, Frame};
-use super::super::site::{FIRST_V, MAX_V_HOMES, MAX_X_HOMES};
+use super::super::site::FIRST_V;
 use super::super::thunks::reg;
-use super::{Emitter, block_at, successors};
+use super::Emitter;
+use super::survey::Life;
 use crate::ir::Cond;
-use crate::ir::block::{Block, Code, Term, Unit, Val};
-use crate::ir::op::{IntOp, Op};
+use crate::ir::block::{Code, Val};
 
 /// Where a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,130 +32,93 @@ pub(super) enum At {
     Fused,
 }
 
-/// Host registers for homes, taken from the end of the pool.
-const X_HOMES: [u8; MAX_X_HOMES] = [14, 13, 12, 11, 10];
-const V_HOMES: [u8; MAX_V_HOMES] = [12, 11, 10, 9];
+/// A set of host registers or spill slots, by number.
+type Set = u64;
 
-/// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
-pub(super) type Homes = [Option<u8>; 64];
-
-/// Chooses which guest registers get a home: those used most, inner loops counted eightfold. Vector registers get one
-/// only by loops, since elsewhere few are used twice in a unit.
-pub(super) fn choose_homes(unit: &Unit) -> Homes {
-    let mut weight = [0u32; 64];
-    for (n, block) in unit.blocks.iter().enumerate() {
-        let loops = unit.blocks[n..].iter().any(|later| {
-            successors(&later.term).iter().flatten().any(|&va| block_at(unit, va).is_some_and(|t| t <= n))
-        });
-        let factor = if loops { 8 } else { 1 };
-        for inst in &block.insts {
-            match inst.code {
-                Code::GetX(r) | Code::SetX(r) => weight[usize::from(r)] += factor,
-                Code::GetV(r) | Code::SetV(r) if loops => weight[usize::from(FIRST_V + r)] += factor,
-                _ => {}
-            }
-        }
-    }
-    let mut homes = [None; 64];
-    let first_v = usize::from(FIRST_V);
-    for (range, pool) in [(0..first_v, &X_HOMES[..]), (first_v..64, &V_HOMES[..])] {
-        let mut order: Vec<usize> = range.filter(|&r| weight[r] >= 3).collect();
-        order.sort_by_key(|&r| std::cmp::Reverse(weight[r]));
-        for (&guest, &host) in order.iter().zip(pool) {
-            homes[guest] = Some(host);
-        }
-    }
-    homes
+/// Temporaries and homes of the block that is being emitted.
+#[derive(Debug, Default)]
+pub(super) struct Registers {
+    /// The value in each temporary.
+    owner: [Option<Val>; 16],
+    taken: Set,
+    /// What the current instruction holds on to.
+    pinned: Set,
+    /// What are homes.
+    homes: Set,
+    /// Until when the value of each home is needed; 0 when it is not.
+    needed: [u16; 16],
+    /// Spill slots in use.
+    spills: Set,
 }
 
-/// The home registers that may differ from the state when a block begins.
-pub(super) fn dirty_at_entry(unit: &Unit, homes: &Homes) -> Vec<u64> {
-    let written: Vec<u64> = unit
-        .blocks
-        .iter()
-        .map(|block| {
-            block.insts.iter().fold(0, |dirty, inst| match inst.code {
-                Code::SetX(r) if homes[usize::from(r)].is_some() => dirty | 1 << r,
-                Code::SetV(r) if homes[usize::from(FIRST_V + r)].is_some() => dirty | 1 << (FIRST_V + r),
-                _ => dirty,
-            })
-        })
-        .collect();
-    let mut entry = vec![0u64; unit.blocks.len()];
-    loop {
-        let mut changed = false;
-        for (n, block) in unit.blocks.iter().enumerate() {
-            let out = written[n] | entry[n];
-            for target in successors(&block.term).into_iter().flatten().filter_map(|va| block_at(unit, va)) {
-                changed |= out & !entry[target] != 0;
-                entry[target] |= out;
-            }
-        }
-        if !changed {
-            return entry;
-        }
+impl Registers {
+    /// For a unit with these homes.
+    pub fn begin_unit(&mut self, homes: &[Option<u8>]) {
+        self.homes = homes.iter().flatten().fold(0, |set, &home| set | 1 << home);
     }
-}
 
-/// The index of each value's last use (the block's length for the terminator), and the number of its uses.
-pub(super) fn last_uses(block: &Block) -> (Vec<usize>, Vec<u16>) {
-    let mut last = vec![0; block.insts.len()];
-    let mut uses = vec![0; block.insts.len()];
-    for (index, inst) in block.insts.iter().enumerate() {
-        for arg in inst.args() {
-            last[usize::from(arg.0)] = index;
-            uses[usize::from(arg.0)] += 1;
-        }
+    pub fn begin_block(&mut self) {
+        *self = Self { homes: self.homes, ..Self::default() };
     }
-    if let Term::If { cond: v, .. } | Term::Indirect { target: v, .. } = block.term {
-        // What a fused condition is computed from lives as long as itself.
-        let (mut v, end) = (usize::from(v.0), block.insts.len());
-        last[v] = end;
-        uses[v] += 1;
-        if let Some(arg) = block.insts[v].args().next()
-            && matches!(block.insts[v].code, Code::Op(_))
-        {
-            v = usize::from(arg.0);
-            last[v] = end;
-        }
-    }
-    (last, uses)
-}
 
-/// Addresses of the form base plus small constant that one access alone uses: the access adds by itself.
-pub(super) fn fuse_addresses(block: &Block, last_use: &mut [usize], uses: &[u16]) -> Vec<bool> {
-    let mut fused = vec![false; block.insts.len()];
-    for (index, inst) in block.insts.iter().enumerate() {
-        let access = matches!(
-            inst.code,
-            Code::Load(_) | Code::Store(_) | Code::LoadPair(_) | Code::StorePair(_) | Code::LoadV(_) | Code::StoreV(_)
-        );
-        let address = inst.args[0];
-        if !access || uses[usize::from(address.0)] != 1 {
-            continue;
-        }
-        let add = block.insts[usize::from(address.0)];
-        if add.code != Code::Op(Op::Int(IntOp::Add64)) {
-            continue;
-        }
-        let offset = block.insts[usize::from(add.args[1].0)];
-        if offset.code == Code::Imm && i32::try_from(offset.imm as i64).is_ok() {
-            fused[usize::from(address.0)] = true;
-            let base = &mut last_use[usize::from(add.args[0].0)];
-            *base = (*base).max(index);
-        }
+    pub fn unpin(&mut self) {
+        self.pinned = 0;
     }
-    fused
+
+    fn own(&mut self, r: u8, val: Val) {
+        self.owner[usize::from(r)] = Some(val);
+        self.taken |= 1 << r;
+        self.pinned |= 1 << r;
+    }
+
+    pub fn disown(&mut self, r: u8) {
+        self.owner[usize::from(r)] = None;
+        self.taken &= !(1 << r);
+    }
+
+    /// A register of `pool`, pinned, and the value that has to leave it.
+    fn choose(&mut self, pool: Set, lives: &[Life]) -> (u8, Option<Val>) {
+        let candidates = pool & !self.homes & !self.pinned;
+        let free = candidates & !self.taken;
+        let r = if free != 0 {
+            free.trailing_zeros() as u8
+        } else {
+            let last = |r: &u8| self.owner[usize::from(*r)].map_or(0, |v| lives[usize::from(v.0)].last_use);
+            let candidates = (0..16).filter(|r| candidates >> r & 1 != 0);
+            candidates.max_by_key(last).expect("an instruction pins fewer registers than there are")
+        };
+        self.pinned |= 1 << r;
+        let victim = self.owner[usize::from(r)];
+        self.disown(r);
+        (r, victim)
+    }
+
+    fn spill(&mut self, slots: usize) -> usize {
+        let slot = (!self.spills).trailing_zeros() as usize;
+        assert!(slot < slots, "a block has fewer live values than slots");
+        self.spills |= 1 << slot;
+        slot
+    }
+
+    /// A value of the home is needed until then.
+    fn need(&mut self, home: u8, until: u16) {
+        let needed = &mut self.needed[usize::from(home)];
+        *needed = (*needed).max(until);
+    }
 }
 
 impl Emitter<'_> {
     pub(super) fn is_used(&self, val: Val) -> bool {
-        self.uses[usize::from(val.0)] > 0
+        self.lives[usize::from(val.0)].uses > 0
     }
 
     /// Whether a value's last use is the current instruction or before.
     pub(super) fn dies(&self, val: Val) -> bool {
-        self.last_use[usize::from(val.0)] <= self.index
+        !self.dies_later(usize::from(val.0))
+    }
+
+    fn dies_later(&self, n: usize) -> bool {
+        usize::from(self.lives[n].last_use) > self.index
     }
 
     pub(super) fn constant(&self, val: Val) -> Option<u64> {
@@ -173,67 +136,64 @@ impl Emitter<'_> {
 
     /// Ends an instruction: registers of values that are used no more are free.
     pub(super) fn end_inst(&mut self) {
-        (self.pinned, self.pinned_v) = (0, 0);
-        for n in 0..16 {
-            if self.owner[n].is_some_and(|v| self.dies(v)) {
-                self.owner[n] = None;
-            }
-            if self.owner_v[n].is_some_and(|v| self.dies(v)) {
-                self.owner_v[n] = None;
-            }
+        self.x.unpin();
+        self.v.unpin();
+        let inst = &self.block.insts[self.index];
+        for arg in inst.args() {
+            self.release(arg);
         }
-        let index = self.index;
-        let dead = |v: &mut Option<Val>, last: &[usize]| {
-            if v.is_some_and(|v| last[usize::from(v.0)] <= index) {
-                *v = None;
-            }
-        };
-        self.spills.iter_mut().for_each(|v| dead(v, &self.last_use));
-        self.spills_v.iter_mut().for_each(|v| dead(v, &self.last_use));
+        let address = inst.args[0];
+        if address != Val::NONE && self.lives[usize::from(address.0)].fused {
+            self.release(self.block.insts[usize::from(address.0)].args[0]);
+        }
+        self.release(Val(self.index as u16));
     }
 
-    fn is_home(&self, host: u8) -> bool {
-        self.homes[..usize::from(FIRST_V)].contains(&Some(host))
+    /// A temporary register holds a value from now on.
+    pub(super) fn hold(&mut self, val: Val, r: u8) {
+        self.x.own(r, val);
+        self.at[usize::from(val.0)] = At::Reg(r);
     }
 
-    fn is_vector_home(&self, host: u8) -> bool {
-        self.homes[usize::from(FIRST_V)..].contains(&Some(host))
+    fn hold_v(&mut self, val: Val, r: u8) {
+        self.v.own(r, val);
+        self.at[usize::from(val.0)] = At::Xmm(r);
+    }
+
+    /// Frees what a value has, if it is used no more.
+    fn release(&mut self, val: Val) {
+        if !self.dies(val) {
+            return;
+        }
+        match self.at[usize::from(val.0)] {
+            At::Reg(r) if self.x.owner[usize::from(r)] == Some(val) => self.x.disown(r),
+            At::Xmm(r) if self.v.owner[usize::from(r)] == Some(val) => self.v.disown(r),
+            At::Spill(slot) => self.x.spills &= !(1 << slot),
+            At::SpillV(slot) => self.v.spills &= !(1 << slot),
+            _ => return,
+        }
+        self.at[usize::from(val.0)] = At::None;
     }
 
     /// A free temporary register, pinned; evicts the value that is needed last.
     pub(super) fn temporary(&mut self) -> u8 {
-        let candidates = || reg::POOL.into_iter().filter(|&r| !self.is_home(r) && self.pinned >> r & 1 == 0);
-        let free = candidates().find(|&r| self.owner[usize::from(r)].is_none());
-        let chosen = free.unwrap_or_else(|| {
-            let last = |r: &u8| self.owner[usize::from(*r)].map_or(0, |v| self.last_use[usize::from(v.0)]);
-            candidates().max_by_key(last).expect("an instruction pins fewer registers than there are")
-        });
-        if let Some(victim) = self.owner[usize::from(chosen)].take() {
-            let slot = self.spills.iter().position(Option::is_none).expect("a block has fewer live values than slots");
-            self.spills[slot] = Some(victim);
+        let (r, victim) = self.x.choose(reg::POOL, &self.lives);
+        if let Some(victim) = victim {
+            let slot = self.x.spill(frame::SPILLS);
             self.at[usize::from(victim.0)] = At::Spill(slot as u8);
-            dynasm!(self.a ; .arch x64 ; mov [rbp + spill(slot)], Rq(chosen));
+            dynasm!(self.a ; .arch x64 ; mov [rbp + spill(slot)], Rq(r));
         }
-        self.pinned |= 1 << chosen;
-        chosen
+        r
     }
 
     pub(super) fn vector_temporary(&mut self) -> u8 {
-        let candidates = || (0..reg::VECTORS).filter(|&r| !self.is_vector_home(r) && self.pinned_v >> r & 1 == 0);
-        let free = candidates().find(|&r| self.owner_v[usize::from(r)].is_none());
-        let chosen = free.unwrap_or_else(|| {
-            let last = |r: &u8| self.owner_v[usize::from(*r)].map_or(0, |v| self.last_use[usize::from(v.0)]);
-            candidates().max_by_key(last).expect("an instruction pins fewer registers than there are")
-        });
-        if let Some(victim) = self.owner_v[usize::from(chosen)].take() {
-            let slot =
-                self.spills_v.iter().position(Option::is_none).expect("a block has fewer live values than slots");
-            self.spills_v[slot] = Some(victim);
+        let (r, victim) = self.v.choose(reg::VECTORS, &self.lives);
+        if let Some(victim) = victim {
+            let slot = self.v.spill(frame::VECTOR_SPILLS);
             self.at[usize::from(victim.0)] = At::SpillV(slot as u8);
-            dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + spill_v(slot)], Rx(chosen));
+            dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + spill_v(slot)], Rx(r));
         }
-        self.pinned_v |= 1 << chosen;
-        chosen
+        r
     }
 
     /// The value in a register, pinned, which is not to be written.
@@ -241,7 +201,7 @@ impl Emitter<'_> {
         let n = usize::from(val.0);
         let r = match self.at[n] {
             At::Reg(r) | At::Home(r) => {
-                self.pinned |= 1 << r;
+                self.x.pinned |= 1 << r;
                 return r;
             }
             At::Imm(value) => {
@@ -253,7 +213,7 @@ impl Emitter<'_> {
             At::Spill(slot) => {
                 let r = self.temporary();
                 dynasm!(self.a ; .arch x64 ; mov Rq(r), [rbp + spill(usize::from(slot))]);
-                self.spills[usize::from(slot)] = None;
+                self.x.spills &= !(1 << slot);
                 r
             }
             At::Cond(cond) => {
@@ -263,8 +223,7 @@ impl Emitter<'_> {
             }
             other => unreachable!("{val:?} is {other:?}, not an integer"),
         };
-        self.owner[usize::from(r)] = Some(val);
-        self.at[n] = At::Reg(r);
+        self.hold(val, r);
         r
     }
 
@@ -273,15 +232,14 @@ impl Emitter<'_> {
         let n = usize::from(val.0);
         match self.at[n] {
             At::Xmm(r) | At::HomeV(r) => {
-                self.pinned_v |= 1 << r;
+                self.v.pinned |= 1 << r;
                 r
             }
             At::SpillV(slot) => {
                 let r = self.vector_temporary();
                 dynasm!(self.a ; .arch x64 ; vmovdqu Rx(r), [rbp + spill_v(usize::from(slot))]);
-                self.spills_v[usize::from(slot)] = None;
-                self.owner_v[usize::from(r)] = Some(val);
-                self.at[n] = At::Xmm(r);
+                self.v.spills &= !(1 << slot);
+                self.hold_v(val, r);
                 r
             }
             other => unreachable!("{val:?} is {other:?}, not a vector"),
@@ -304,12 +262,12 @@ impl Emitter<'_> {
         if let Some((guest, home)) = self.target_home(n) {
             self.dirty |= 1 << guest;
             self.at[n] = At::Home(home);
-            self.pinned |= 1 << home;
+            self.x.pinned |= 1 << home;
+            self.x.needed[usize::from(home)] = self.lives[n].last_use;
             return home;
         }
         let r = self.temporary();
-        self.owner[usize::from(r)] = Some(val);
-        self.at[n] = At::Reg(r);
+        self.hold(val, r);
         r
     }
 
@@ -320,9 +278,7 @@ impl Emitter<'_> {
             && self.dies(arg)
             && let At::Reg(r) = self.at[usize::from(arg.0)]
         {
-            self.owner[usize::from(r)] = Some(val);
-            self.at[n] = At::Reg(r);
-            self.pinned |= 1 << r;
+            self.hold(val, r);
             return r;
         }
         self.define(val)
@@ -333,12 +289,12 @@ impl Emitter<'_> {
         if let Some((guest, home)) = self.target_vector_home(usize::from(val.0)) {
             self.dirty |= 1 << (FIRST_V + guest);
             self.at[usize::from(val.0)] = At::HomeV(home);
-            self.pinned_v |= 1 << home;
+            self.v.pinned |= 1 << home;
+            self.v.needed[usize::from(home)] = self.lives[usize::from(val.0)].last_use;
             return home;
         }
         let r = self.vector_temporary();
-        self.owner_v[usize::from(r)] = Some(val);
-        self.at[usize::from(val.0)] = At::Xmm(r);
+        self.hold_v(val, r);
         r
     }
 
@@ -348,12 +304,8 @@ impl Emitter<'_> {
         for inst in &self.block.insts[n + 1..] {
             match inst.code {
                 Code::SetX(guest) if usize::from(inst.args[0].0) == n => {
-                    let home = self.homes[usize::from(guest)]?;
-                    let aliased = self
-                        .at
-                        .iter()
-                        .zip(&self.last_use)
-                        .any(|(at, &last)| *at == At::Home(home) && last > self.index);
+                    let home = self.survey.homes[usize::from(guest)]?;
+                    let aliased = usize::from(self.x.needed[usize::from(home)]) > self.index;
                     return (!aliased).then_some((guest, home));
                 }
                 Code::Imm | Code::Second => {}
@@ -370,28 +322,28 @@ impl Emitter<'_> {
         if usize::from(next.args[0].0) != n {
             return None;
         }
-        let home = self.homes[usize::from(FIRST_V + guest)]?;
-        let needed = |(at, &last): (&At, &usize)| *at == At::HomeV(home) && last >= self.index;
-        (!self.at.iter().zip(&self.last_use).any(needed)).then_some((guest, home))
+        let home = self.survey.homes[usize::from(FIRST_V + guest)]?;
+        let needed = usize::from(self.v.needed[usize::from(home)]);
+        (needed == 0 || needed < self.index).then_some((guest, home))
     }
 
     pub(super) fn get_v(&mut self, val: Val, guest: u8) {
         if !self.is_used(val) {
             return;
         }
-        if let Some(home) = self.homes[usize::from(FIRST_V + guest)] {
+        if let Some(home) = self.survey.homes[usize::from(FIRST_V + guest)] {
             self.at[self.index] = At::HomeV(home);
+            self.v.need(home, self.lives[self.index].last_use);
         } else {
             let r = self.vector_temporary();
-            self.owner_v[usize::from(r)] = Some(val);
-            self.at[self.index] = At::Xmm(r);
+            self.hold_v(val, r);
             dynasm!(self.a ; .arch x64 ; vmovdqu Rx(r), [rbp + frame::v(guest)]);
         }
     }
 
     pub(super) fn set_v(&mut self, guest: u8, val: Val) {
         let r = self.vector(val);
-        let Some(home) = self.homes[usize::from(FIRST_V + guest)] else {
+        let Some(home) = self.survey.homes[usize::from(FIRST_V + guest)] else {
             dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(guest)], Rx(r));
             return;
         };
@@ -399,15 +351,17 @@ impl Emitter<'_> {
         if r == home {
             return;
         }
-        // Whoever still needs the old value gets a copy.
-        for n in 0..self.index {
-            if self.at[n] == At::HomeV(home) && self.last_use[n] > self.index {
-                let copy = self.vector_temporary();
-                dynasm!(self.a ; .arch x64 ; vmovdqa Rx(copy), Rx(home));
-                self.owner_v[usize::from(copy)] = Some(Val(n as u16));
-                self.at[n] = At::Xmm(copy);
+        if usize::from(self.v.needed[usize::from(home)]) > self.index {
+            // Whoever still needs the old value gets a copy.
+            for n in 0..self.index {
+                if self.at[n] == At::HomeV(home) && self.dies_later(n) {
+                    let copy = self.vector_temporary();
+                    dynasm!(self.a ; .arch x64 ; vmovdqa Rx(copy), Rx(home));
+                    self.hold_v(Val(n as u16), copy);
+                }
             }
         }
+        self.v.needed[usize::from(home)] = 0;
         dynasm!(self.a ; .arch x64 ; vmovdqa Rx(home), Rx(r));
     }
 
@@ -415,18 +369,18 @@ impl Emitter<'_> {
         if !self.is_used(val) {
             return;
         }
-        if let Some(home) = self.homes[usize::from(guest)] {
+        if let Some(home) = self.survey.homes[usize::from(guest)] {
             self.at[self.index] = At::Home(home);
+            self.x.need(home, self.lives[self.index].last_use);
         } else {
             let r = self.temporary();
-            self.owner[usize::from(r)] = Some(val);
-            self.at[self.index] = At::Reg(r);
+            self.hold(val, r);
             dynasm!(self.a ; .arch x64 ; mov Rq(r), [rbp + frame::x(guest)]);
         }
     }
 
     pub(super) fn set_x(&mut self, guest: u8, val: Val) {
-        let Some(home) = self.homes[usize::from(guest)] else {
+        let Some(home) = self.survey.homes[usize::from(guest)] else {
             if let Some(value) = self.constant(val).and_then(|v| i32::try_from(v as i64).ok()) {
                 dynasm!(self.a ; .arch x64 ; mov QWORD [rbp + frame::x(guest)], value);
             } else {
@@ -439,15 +393,17 @@ impl Emitter<'_> {
         if self.at[usize::from(val.0)] == At::Home(home) {
             return;
         }
-        // Whoever still needs the old value gets a copy.
-        for n in 0..self.index {
-            if self.at[n] == At::Home(home) && self.last_use[n] > self.index {
-                let r = self.temporary();
-                dynasm!(self.a ; .arch x64 ; mov Rq(r), Rq(home));
-                self.owner[usize::from(r)] = Some(Val(n as u16));
-                self.at[n] = At::Reg(r);
+        if usize::from(self.x.needed[usize::from(home)]) > self.index {
+            // Whoever still needs the old value gets a copy.
+            for n in 0..self.index {
+                if self.at[n] == At::Home(home) && self.dies_later(n) {
+                    let r = self.temporary();
+                    dynasm!(self.a ; .arch x64 ; mov Rq(r), Rq(home));
+                    self.hold(Val(n as u16), r);
+                }
             }
         }
+        self.x.needed[usize::from(home)] = 0;
         if let Some(value) = self.constant(val) {
             self.move_constant(home, value);
         } else {

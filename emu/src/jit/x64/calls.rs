@@ -6,7 +6,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame;
 use super::super::site::{Loc, Task};
-use super::super::slow::Plain;
+use super::super::slow::{Departure, Plain};
 use super::Emitter;
 use crate::ir::block::{Call, Inst, Val};
 use crate::ir::{AtomicOp, Barrier, Mem, SysEnc};
@@ -80,9 +80,13 @@ impl Emitter<'_> {
             Call::SysWrite(DAIF) if el1 => return self.write_daif(inst),
             Call::SysWrite(enc) => {
                 let plain = (self.registers)(enc, &self.unit.context);
-                let Some(Plain::Field { offset, writable: true }) = plain else { return false };
+                let Some(Plain::Field { offset, writable: Some(mask) }) = plain else { return false };
                 let src = self.register(inst.args[0]);
-                dynasm!(self.a ; .arch x64 ; mov [rbp + frame::at(offset)], Rq(src));
+                if mask == u64::MAX {
+                    dynasm!(self.a ; .arch x64 ; mov [rbp + frame::at(offset)], Rq(src));
+                } else {
+                    dynasm!(self.a ; .arch x64 ; mov eax, Rd(src) ; mov [rbp + frame::at(offset)], rax);
+                }
             }
             Call::MsrImm { field: 0b011_110, imm } if el1 => {
                 self.clobber_flags();
@@ -94,9 +98,28 @@ impl Emitter<'_> {
             }
             Call::Atomic(op, mem) => return self.atomic(val, inst, op, mem),
             Call::Cas(mem) => return self.compare_and_swap(val, inst, mem),
+            Call::Eret if el1 => self.depart(inst, Departure::RETURN, 0),
+            Call::Raise => {
+                let exception = self.block.exceptions[inst.imm as usize];
+                let Some(departure) = Departure::raise(exception) else { return false };
+                self.depart(inst, departure, exception.iss);
+            }
+            Call::LoadExclusive(mem) | Call::LoadExclusivePair(mem) => self.load_exclusive(val, inst, mem, call),
+            Call::StoreExclusive(mem) | Call::StoreExclusivePair(mem) => self.store_exclusive(val, inst, mem, call),
+            Call::ClearExclusive => self.clear_exclusive(),
+            Call::CasPair(mem) => self.compare_and_swap_pair(val, inst, mem),
             _ => return false,
         }
         true
+    }
+
+    /// Takes an exception or returns from one, which ends the unit: no register needs to be kept.
+    fn depart(&mut self, inst: &Inst, departure: Departure, iss: u32) {
+        self.clobber_flags();
+        self.write_homes(self.dirty);
+        self.leave_to(self.block.va.wrapping_add(4 * u64::from(inst.guest)));
+        let thunk = self.thunks.depart;
+        dynasm!(self.a ; .arch x64 ; mov esi, departure.0 as i32 ; mov edx, iss as i32 ; jmp extern thunk as usize);
     }
 
     /// MSR DAIF, in line unless a debugger in the guest makes PSTATE.D matter.

@@ -6,10 +6,10 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::FLAGS;
 use super::super::thunks::reg;
+use super::Emitter;
 use super::alloc::At;
-use super::{Emitter, block_at, successors};
 use crate::ir::Cond;
-use crate::ir::block::{Block, Code, FlagsOp, Term, Unit, Val};
+use crate::ir::block::{Code, FlagsOp, Term, Val};
 use crate::state::Flags;
 
 /// Where NZCV is.
@@ -27,45 +27,6 @@ impl Default for State {
     }
 }
 
-/// What an instruction does to NZCV: whether it looks, whether it replaces.
-fn effect(code: Code) -> (bool, bool) {
-    match code {
-        Code::Flags(FlagsOp::Adc | FlagsOp::Sbc, _) | Code::CondFlags(..) => (true, true),
-        Code::Flags(..) | Code::SetNzcv => (false, true),
-        Code::GetNzcv | Code::GetCarry | Code::GetCond(_) => (true, false),
-        _ => (false, false),
-    }
-}
-
-/// Whether NZCV matters from each instruction on; the last entry is for the terminator. What may leave the unit shows
-/// NZCV to an exception handler.
-pub(super) fn liveness(block: &Block, live_out: bool) -> Vec<bool> {
-    let mut live = vec![live_out; block.insts.len() + 1];
-    for (n, inst) in block.insts.iter().enumerate().rev() {
-        let (reads, writes) = effect(inst.code);
-        live[n] = reads || inst.may_exit() || (live[n + 1] && !writes);
-    }
-    live
-}
-
-pub(super) fn live_out(unit: &Unit, block: &Block, live_in: &[bool]) -> bool {
-    let targets = successors(&block.term);
-    targets[0].is_none() || targets.into_iter().flatten().any(|va| block_at(unit, va).is_none_or(|n| live_in[n]))
-}
-
-/// Whether NZCV matters at the beginning of each block.
-pub(super) fn live_at_entry(unit: &Unit) -> Vec<bool> {
-    let mut live = vec![false; unit.blocks.len()];
-    loop {
-        let next: Vec<bool> =
-            unit.blocks.iter().map(|block| liveness(block, live_out(unit, block, &live))[0]).collect();
-        if next == live {
-            return live;
-        }
-        live = next;
-    }
-}
-
 /// The host's condition code for an Arm condition, CF being C inverted.
 pub(super) fn host_condition(cond: Cond) -> u8 {
     const BASE: [u8; 7] = [0x4, 0x3, 0x8, 0x0, 0x7, 0xd, 0xf];
@@ -76,7 +37,7 @@ impl Emitter<'_> {
     /// Before an instruction that changes the host's flags: nothing that is still needed is lost.
     pub(super) fn clobber_flags(&mut self) {
         self.materialise_conditions();
-        if self.flags.valid && !self.flags.stored && self.nzcv_live[self.index] {
+        if self.flags.valid && !self.flags.stored && self.lives[self.index].nzcv {
             self.store_flags();
         }
         self.flags.valid = false;
@@ -88,18 +49,16 @@ impl Emitter<'_> {
         self.flags = State { valid: false, stored: false };
     }
 
+    /// Conditions that the host's flags answer become values in registers.
     fn materialise_conditions(&mut self) {
-        if !self.flags.valid {
-            return;
-        }
-        for n in 0..self.index {
+        while let Some(val) = self.conditions.pop() {
+            let n = usize::from(val.0);
             if let At::Cond(cond) = self.at[n]
-                && self.last_use[n] >= self.index
+                && usize::from(self.lives[n].last_use) >= self.index
             {
                 let r = self.temporary();
                 self.set_cond(r, cond);
-                self.owner[usize::from(r)] = Some(Val(n as u16));
-                self.at[n] = At::Reg(r);
+                self.hold(val, r);
             }
         }
     }
@@ -112,7 +71,7 @@ impl Emitter<'_> {
 
     /// At the end of a block: NZCV is in the state if anybody after it wants it. The host's flags stay.
     pub(super) fn settle_flags(&mut self) {
-        if self.flags.valid && !self.flags.stored && self.nzcv_live_out {
+        if self.flags.valid && !self.flags.stored && self.nzcv_out {
             self.store_flags();
         }
     }
@@ -155,6 +114,7 @@ impl Emitter<'_> {
             self.load_flags();
         }
         self.at[self.index] = At::Cond(cond);
+        self.conditions.push(val);
     }
 
     pub(super) fn get_nzcv(&mut self, val: Val) {
@@ -176,13 +136,13 @@ impl Emitter<'_> {
     /// Whether the value goes to NZCV by the next instruction, and nowhere else.
     pub(super) fn feeds_nzcv(&self, val: Val) -> bool {
         let next = self.block.insts.get(usize::from(val.0) + 1);
-        self.uses[usize::from(val.0)] == 1 && next.is_some_and(|i| i.code == Code::SetNzcv && i.args[0] == val)
+        self.lives[usize::from(val.0)].uses == 1 && next.is_some_and(|i| i.code == Code::SetNzcv && i.args[0] == val)
     }
 
     /// The host's flags have become what [`Emitter::feeds_nzcv`] says of the value.
     pub(super) fn set_host_flags(&mut self, val: Val) {
         self.at[usize::from(val.0)] = At::Fused;
-        let live = self.nzcv_live[usize::from(val.0) + 2];
+        let live = self.lives[usize::from(val.0) + 2].nzcv;
         self.flags = State { valid: live, stored: !live };
     }
 
@@ -204,7 +164,7 @@ impl Emitter<'_> {
 
     pub(super) fn emit_flags(&mut self, val: Val, op: FlagsOp, wide: bool, a: Val, b: Val) {
         let carry_in = matches!(op, FlagsOp::Adc | FlagsOp::Sbc);
-        let live = self.nzcv_live[self.index + 1];
+        let live = self.lives[self.index + 1].nzcv;
         let used = self.is_used(val);
         if carry_in {
             self.materialise_conditions();
@@ -308,7 +268,7 @@ impl Emitter<'_> {
         let Term::If { cond, .. } = self.block.term else { return false };
         let Code::Op(Op::Int(op)) = self.block.insts[usize::from(val.0)].code else { return false };
         cond == val
-            && self.uses[usize::from(val.0)] == 1
+            && self.lives[usize::from(val.0)].uses == 1
             && matches!(
                 op,
                 IntOp::IsZero32 | IntOp::IsZero64 | IntOp::NotZero32 | IntOp::NotZero64 | IntOp::Bit | IntOp::BitClear

@@ -10,7 +10,7 @@ use super::alloc::At;
 use super::{Cold, Emitter};
 use crate::ir::block::{Code, Inst, Val};
 use crate::ir::op::{IntOp, Op};
-use crate::ir::{Mem, Order};
+use crate::ir::{Exception, Mem, Order};
 use crate::mmu::tlb::{ENTRIES, Entry};
 
 impl Emitter<'_> {
@@ -173,7 +173,7 @@ impl Emitter<'_> {
         let r = self.register(inst.args[0]);
         let label = self.a.new_dynamic_label();
         dynasm!(self.a ; .arch x64 ; test Rd(r), 15 ; jnz =>label);
-        let site = self.site(Task::SpAlignment, [Loc::None; 6], [Loc::None; 2]);
+        let site = self.site(Task::Raise(Exception::SP_ALIGNMENT), [Loc::None; 6], [Loc::None; 2]);
         self.cold.push(Cold { label, back: None, site });
     }
 }

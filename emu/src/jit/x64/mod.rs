@@ -5,33 +5,47 @@
 
 mod alloc;
 mod calls;
+mod exclusives;
 mod flags;
 mod fp;
 mod int;
 mod memory;
+mod survey;
 mod terminators;
 mod vec;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
+use super::asm::Asm;
 use super::frame;
 use super::site::{FIRST_V, Loc, MAX_HOMES, Site, Task};
 use super::slow::Registers;
-use super::thunks::{Asm, Thunks};
-use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
+use super::thunks::Thunks;
+use crate::ir::block::{Block, Call, Code, Inst, Unit, Val};
 use crate::ir::op::{Kind, Op};
 use alloc::At;
+use survey::{Life, Survey};
 pub(super) use terminators::UNLINKED;
 
-/// What translation of a unit gave.
-pub(super) struct Compiled {
-    pub code: Vec<u8>,
+/// Memory that translation of one unit after another uses.
+#[derive(Debug, Default)]
+pub(super) struct Workshop {
+    /// The latest unit's code.
+    pub a: Asm,
+    /// The latest unit's sites.
     pub sites: Vec<Site>,
-    /// Offset of the code that replaces a stale unit.
-    pub stale: usize,
+    survey: Survey,
+    cold: Vec<Cold>,
+    pool: Vec<(u128, DynamicLabel)>,
+    exits: Vec<terminators::ColdExit>,
+    labels: Vec<DynamicLabel>,
+    lives: Vec<Life>,
+    at: Vec<At>,
+    conditions: Vec<Val>,
 }
 
 /// A slow path, emitted behind the unit.
+#[derive(Debug)]
 struct Cold {
     label: DynamicLabel,
     back: Option<DynamicLabel>,
@@ -41,6 +55,7 @@ struct Cold {
 struct Emitter<'a> {
     a: Asm,
     unit: &'a Unit,
+    survey: Survey,
     thunks: Thunks,
     registers: Registers,
     first_site: usize,
@@ -49,87 +64,93 @@ struct Emitter<'a> {
     /// Constants that the code reads, emitted behind it.
     pool: Vec<(u128, DynamicLabel)>,
     exits: Vec<terminators::ColdExit>,
+    /// The blocks' beginnings.
     labels: Vec<DynamicLabel>,
-    /// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
-    homes: alloc::Homes,
-    /// Guest registers whose home may differ from the state, as a bit mask.
+    /// Guest registers whose home may differ from the state, as a bit mask; V registers are from [`FIRST_V`] on.
     dirty: u64,
     // Of the current block:
     block: &'a Block,
+    lives: Vec<Life>,
     at: Vec<At>,
-    last_use: Vec<usize>,
-    uses: Vec<u16>,
-    /// Values that are computed where they are used.
-    fused: Vec<bool>,
-    owner: [Option<Val>; 16],
-    owner_v: [Option<Val>; 16],
-    spills: [Option<Val>; frame::SPILLS],
-    spills_v: [Option<Val>; frame::VECTOR_SPILLS],
-    /// Registers and vector registers that the current instruction holds on to.
-    pinned: u32,
-    pinned_v: u32,
+    x: alloc::Registers,
+    v: alloc::Registers,
+    /// Values that the host's flags hold.
+    conditions: Vec<Val>,
     index: usize,
     flags: flags::State,
-    nzcv_live: Vec<bool>,
-    nzcv_live_out: bool,
+    nzcv_out: bool,
 }
 
-/// Translates a unit for execution at `base`; its sites will have numbers from `first_site` on.
-pub(super) fn compile(unit: &Unit, base: u64, thunks: Thunks, first_site: usize, registers: Registers) -> Compiled {
-    let mut a = Asm::new(base as usize);
-    let labels = unit.blocks.iter().map(|_| a.new_dynamic_label()).collect();
-    let block = &unit.blocks[0];
+/// Where a unit is to be, and what its code refers to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Address at which it will execute.
+    pub base: u64,
+    /// Number of its first site.
+    pub first_site: usize,
+    pub thunks: Thunks,
+    pub registers: Registers,
+}
+
+/// Translates a unit; its code and its sites are in the workshop. Returns the offset of the code that is to replace the
+/// unit when it is stale.
+pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usize {
+    let Workshop { mut a, mut sites, mut survey, mut cold, mut pool, mut exits, mut labels, lives, at, conditions } =
+        std::mem::take(workshop);
+    a.begin(place.base);
+    sites.clear();
+    cold.clear();
+    pool.clear();
+    exits.clear();
+    labels.clear();
+    labels.extend(unit.blocks.iter().map(|_| a.new_dynamic_label()));
+    survey.take(unit);
     let mut e = Emitter {
         a,
         unit,
-        thunks,
-        registers,
-        first_site,
-        sites: Vec::new(),
-        cold: Vec::new(),
-        pool: Vec::new(),
-        exits: Vec::new(),
+        survey,
+        thunks: place.thunks,
+        registers: place.registers,
+        first_site: place.first_site,
+        sites,
+        cold,
+        pool,
+        exits,
         labels,
-        homes: alloc::choose_homes(unit),
         dirty: 0,
-        block,
-        at: Vec::new(),
-        last_use: Vec::new(),
-        uses: Vec::new(),
-        fused: Vec::new(),
-        owner: [None; 16],
-        owner_v: [None; 16],
-        spills: [None; frame::SPILLS],
-        spills_v: [None; frame::VECTOR_SPILLS],
-        pinned: 0,
-        pinned_v: 0,
+        block: &unit.blocks[0],
+        lives,
+        at,
+        x: alloc::Registers::default(),
+        v: alloc::Registers::default(),
+        conditions,
         index: 0,
         flags: flags::State::default(),
-        nzcv_live: Vec::new(),
-        nzcv_live_out: true,
+        nzcv_out: true,
     };
+    let (x, v) = e.survey.homes.split_at(usize::from(FIRST_V));
+    e.x.begin_unit(x);
+    e.v.begin_unit(v);
     e.entry();
-    let dirty_in = alloc::dirty_at_entry(unit, &e.homes);
-    let live_in = flags::live_at_entry(unit);
     for (n, block) in unit.blocks.iter().enumerate() {
-        e.dirty = dirty_in[n];
-        e.emit_block(n, block, &live_in);
+        e.emit_block(n, block);
     }
     e.emit_cold();
     let stale = e.a.offset().0;
-    e.leave_to(block.va);
+    e.leave_to(unit.blocks[0].va);
     let address = e.thunks.stale;
     dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
     e.emit_pool();
-    let code = e.a.finalize().expect("every label of a unit is defined");
-    Compiled { code, sites: e.sites, stale }
+    let Emitter { a, sites, survey, cold, pool, exits, labels, lives, at, conditions, .. } = e;
+    *workshop = Workshop { a, sites, survey, cold, pool, exits, labels, lives, at, conditions };
+    stale
 }
 
 impl<'a> Emitter<'a> {
     /// The unit's entry: eight bytes that can be overwritten by a jump, then the homes.
     fn entry(&mut self) {
         self.a.extend([0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0]);
-        for (guest, home) in (0u8..).zip(self.homes) {
+        for (guest, home) in (0u8..).zip(self.survey.homes) {
             match (home, guest.checked_sub(FIRST_V)) {
                 (Some(home), None) => dynasm!(self.a ; .arch x64 ; mov Rq(home), [rbp + frame::x(guest)]),
                 (Some(home), Some(v)) => dynasm!(self.a ; .arch x64 ; vmovdqu Rx(home), [rbp + frame::v(v)]),
@@ -138,32 +159,29 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn emit_block(&mut self, n: usize, block: &'a Block, live_in: &[bool]) {
+    fn emit_block(&mut self, n: usize, block: &'a Block) {
         let label = self.labels[n];
         dynasm!(self.a ; .arch x64 ; =>label);
-        self.begin_block(block, live_in);
-        for index in 0..block.insts.len() {
-            self.index = index;
-            self.emit_inst(&block.insts[index]);
-            self.end_inst();
+        let summary = self.survey.blocks[n];
+        self.block = block;
+        self.dirty = summary.dirty_in;
+        self.nzcv_out = summary.nzcv_out;
+        survey::lives(&mut self.lives, block, summary.nzcv_out);
+        self.at.clear();
+        self.at.resize(block.insts.len(), At::None);
+        self.x.begin_block();
+        self.v.begin_block();
+        self.conditions.clear();
+        self.flags = flags::State::default();
+        for (index, inst) in block.insts.iter().enumerate() {
+            if self.lives[index].uses > 0 || !inst.is_pure() {
+                self.index = index;
+                self.emit_inst(inst);
+                self.end_inst();
+            }
         }
         self.index = block.insts.len();
         self.emit_term(n);
-    }
-
-    fn begin_block(&mut self, block: &'a Block, live_in: &[bool]) {
-        self.block = block;
-        (self.last_use, self.uses) = alloc::last_uses(block);
-        self.fused = alloc::fuse_addresses(block, &mut self.last_use, &self.uses);
-        self.at.clear();
-        self.at.resize(block.insts.len(), At::None);
-        self.owner = [None; 16];
-        self.owner_v = [None; 16];
-        self.spills = [None; frame::SPILLS];
-        self.spills_v = [None; frame::VECTOR_SPILLS];
-        self.flags = flags::State::default();
-        self.nzcv_live_out = flags::live_out(self.unit, block, live_in);
-        self.nzcv_live = flags::liveness(block, self.nzcv_live_out);
     }
 
     fn emit_inst(&mut self, inst: &Inst) {
@@ -201,7 +219,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_op(&mut self, val: Val, op: Op, inst: &Inst) {
-        if self.fused[self.index] || self.is_fused(val) {
+        if self.lives[self.index].fused || self.is_fused(val) {
             self.at[self.index] = At::Fused;
             return;
         }
@@ -234,7 +252,8 @@ impl<'a> Emitter<'a> {
                 Kind::V => Loc::Xmm(self.vector(arg)),
             };
         }
-        (self.pinned, self.pinned_v) = (0, 0);
+        self.x.unpin();
+        self.v.unpin();
         let result = if !self.is_used(val) {
             Loc::None
         } else if row.result == Kind::I {
@@ -255,7 +274,7 @@ impl<'a> Emitter<'a> {
             *loc = Loc::Reg(self.register(arg));
         }
         // The thunk reads all arguments before it writes a result: they may share registers.
-        self.pinned = 0;
+        self.x.unpin();
         let second = Val(val.0 + 1);
         let has_second = self.block.insts.get(self.index + 1).is_some_and(|i| i.code == Code::Second);
         let mut results = [Loc::None; 2];
@@ -265,7 +284,11 @@ impl<'a> Emitter<'a> {
         if has_second && self.is_used(second) {
             results[1] = Loc::Reg(self.define(second));
         }
-        self.call_slow(Task::Call(call), args, results);
+        let task = match call {
+            Call::Raise => Task::Raise(self.block.exceptions[inst.imm as usize]),
+            _ => Task::Call(call),
+        };
+        self.call_slow(task, args, results);
         // The thunk has written every dirty home to the state, and the call may have changed registers there.
         self.dirty = 0;
         self.flags = flags::State::default();
@@ -278,6 +301,17 @@ impl<'a> Emitter<'a> {
         dynasm!(self.a ; .arch x64 ; mov ecx, number ; call extern slow as usize);
     }
 
+    /// Home and number of each guest register of a set.
+    fn homes(&self, mut set: u64) -> impl Iterator<Item = (u8, u8)> + use<> {
+        let homes = self.survey.homes;
+        std::iter::from_fn(move || {
+            let guest = set.trailing_zeros() as u8;
+            set &= set.wrapping_sub(1);
+            let home = *homes.get(usize::from(guest))?;
+            Some((home.expect("what is dirty has a home"), guest))
+        })
+    }
+
     fn number(&self, site: usize) -> i32 {
         (self.first_site + site) as i32
     }
@@ -287,13 +321,9 @@ impl<'a> Emitter<'a> {
         let guest = self.block.insts.get(self.index).map_or(self.block.len.saturating_sub(1), |i| i.guest);
         let mut dirty = [(0, 0); MAX_HOMES];
         let mut dirty_count = 0;
-        for guest in 0..self.homes.len() as u8 {
-            if self.dirty >> guest & 1 != 0
-                && let Some(home) = self.homes[usize::from(guest)]
-            {
-                dirty[usize::from(dirty_count)] = (home, guest);
-                dirty_count += 1;
-            }
+        for (home, guest) in self.homes(self.dirty) {
+            dirty[usize::from(dirty_count)] = (home, guest);
+            dirty_count += 1;
         }
         let pc = self.block.va.wrapping_add(4 * u64::from(guest));
         self.sites.push(Site { task, pc, args, results, dirty, dirty_count });
@@ -301,7 +331,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_cold(&mut self) {
-        for Cold { label, back, site } in std::mem::take(&mut self.cold) {
+        while let Some(Cold { label, back, site }) = self.cold.pop() {
             let (number, slow) = (self.number(site), self.thunks.slow);
             dynasm!(self.a ; .arch x64 ; =>label ; mov ecx, number ; call extern slow as usize);
             if let Some(back) = back {
@@ -312,17 +342,4 @@ impl<'a> Emitter<'a> {
             self.emit_cold_exit(exit);
         }
     }
-}
-
-/// Addresses that a block may go on to, inside or outside its unit.
-fn successors(term: &Term) -> [Option<u64>; 2] {
-    match *term {
-        Term::Jump(target) | Term::Poll(target) => [Some(target), None],
-        Term::If { target, next, .. } => [Some(target), Some(next)],
-        _ => [None, None],
-    }
-}
-
-fn block_at(unit: &Unit, va: u64) -> Option<usize> {
-    unit.blocks.iter().position(|block| block.va == va)
 }

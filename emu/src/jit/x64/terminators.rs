@@ -6,14 +6,15 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
 use super::super::site::FIRST_V;
+use super::Emitter;
 use super::alloc::At;
 use super::flags::host_condition;
-use super::{Emitter, block_at};
 use crate::ir::block::{Code, Term, Val};
 use crate::ir::op::{IntOp, Op};
-use crate::mmu::tlb::{ENTRIES, Memory, slot};
+use crate::mmu::tlb::{ENTRIES, JUMPS, Memory, slot};
 
 /// Code behind the unit by which an edge leaves it.
+#[derive(Debug)]
 pub(super) struct ColdExit {
     label: DynamicLabel,
     /// Homes that differ from the state there.
@@ -24,6 +25,7 @@ pub(super) struct ColdExit {
     why: Why,
 }
 
+#[derive(Debug)]
 enum Why {
     /// To another unit.
     Edge,
@@ -74,12 +76,11 @@ impl Emitter<'_> {
     }
 
     /// Writes homes that differ to the state; the flags stay.
-    fn write_homes(&mut self, dirty: u64) {
-        for (guest, home) in (0u8..).zip(self.homes).filter(|(guest, _)| dirty >> guest & 1 != 0) {
-            match (home, guest.checked_sub(FIRST_V)) {
-                (Some(home), None) => dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home)),
-                (Some(home), Some(v)) => dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(v)], Rx(home)),
-                (None, _) => {}
+    pub(super) fn write_homes(&mut self, dirty: u64) {
+        for (home, guest) in self.homes(dirty) {
+            match guest.checked_sub(FIRST_V) {
+                None => dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home)),
+                Some(v) => dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(v)], Rx(home)),
             }
         }
     }
@@ -149,7 +150,7 @@ impl Emitter<'_> {
             return self.jump_to(n, if known != 0 { target } else { next });
         }
         let condition = self.test(cond);
-        match block_at(self.unit, target) {
+        match self.survey.block_at(target) {
             Some(t) if t > n => {
                 let label = self.labels[t];
                 self.jump_if(condition, label);
@@ -193,7 +194,7 @@ impl Emitter<'_> {
 
     /// Goes on at an address from block `n`: within the unit, or out of it.
     fn jump_to(&mut self, n: usize, target: u64) {
-        match block_at(self.unit, target) {
+        match self.survey.block_at(target) {
             Some(t) if t == n + 1 => {}
             Some(t) if t > n => {
                 let label = self.labels[t];
@@ -279,7 +280,7 @@ impl Emitter<'_> {
     fn indirect(&mut self) {
         let attention = frame::at(offset_of!(Frame, attention));
         let jumps = offset_of!(Memory, jumps) as i32;
-        let mask = ENTRIES as i32 - 1;
+        let mask = JUMPS as i32 - 1;
         let thunk = self.thunks.indirect;
         dynasm!(self.a
             ; .arch x64

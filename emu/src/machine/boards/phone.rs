@@ -16,6 +16,7 @@
 //! Not there yet: PCIe, the GICv3 ITS and the GICv2m frame.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use devices::bus::{Bus, FdtNode, GicCpuPort, GuestRam, IrqLine, IrqSink, MmioDevice, Pa, Poll, RecordingSink, Reset};
 use devices::display::ramfb::RamFb;
@@ -51,6 +52,9 @@ const GPIO: u64 = 0x0903_0000;
 const VIRTIO: u64 = 0x0a00_0000;
 const VIRTIO_LEN: u64 = 0x200;
 const VIRTIO_SLOTS: usize = 32;
+
+/// How long firmware waits for the key of its menu.
+const MENU_WAIT: Duration = Duration::from_secs(1);
 
 /// PPI numbers of the timers and the performance monitors.
 const PPI_VIRTUAL_TIMER: u32 = 11;
@@ -172,6 +176,7 @@ impl Board {
 
         let mut fw_cfg = FwCfg::new(ram.clone());
         fw_cfg.set_cpus(cpus as u16);
+        fw_cfg.set_menu_wait(MENU_WAIT);
         if let Some(screen) = host.screen {
             let (slot, waker) = poller.reserve();
             let ramfb = Arc::new(Mutex::new(RamFb::new(0, ram.clone(), screen, waker)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use devices::virtio::net::Offload;
 use smoltcp::socket::tcp::State;
 
-use super::super::addresses::GATEWAY;
+use super::super::addresses::{GATEWAY, RESOLVER};
 use super::super::{NetError, UserNet, UserSpec};
 use super::guest::{Card, Guest, network, offloading};
 
@@ -52,6 +52,21 @@ fn large_segments_without_checksums_carry_the_same_bytes() {
     let data = pattern(10 << 20);
     assert!(guest.exchange(handle, &data) == data);
     assert!(guest.card.largest > 1514, "only small segments came");
+    host.join().unwrap();
+}
+
+#[test]
+fn dns_over_tcp_reaches_the_hosts_resolver_and_nothing_else_of_it() {
+    let (port, host) = server(|mut stream| {
+        let mut query = Vec::new();
+        stream.read_to_end(&mut query).unwrap();
+        stream.write_all(&[b"answer to ", &query[..]].concat()).unwrap();
+    });
+    let mut guest = Guest::with(&format!("user,resolver=127.0.0.1:{port}"));
+    let handle = guest.connect((RESOLVER, port));
+    guest.run("refusal", |guest| (guest.tcp(handle).state() == State::Closed).then_some(()));
+    let handle = guest.connect((RESOLVER, 53));
+    assert_eq!(guest.exchange(handle, b"query"), b"answer to query");
     host.join().unwrap();
 }
 

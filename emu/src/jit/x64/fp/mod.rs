@@ -188,7 +188,7 @@ impl Emitter<'_> {
 
     /// Emits the pooled constants.
     pub(in crate::jit::x64) fn emit_pool(&mut self) {
-        for (value, label) in std::mem::take(&mut self.pool) {
+        while let Some((value, label)) = self.pool.pop() {
             dynasm!(self.a ; .arch x64 ; .align 16 ; =>label ; .bytes value.to_le_bytes());
         }
     }

@@ -57,9 +57,9 @@ impl Emitter<'_> {
             Op::Int(_) | Op::Fp(_) => false,
         };
         if !native {
-            self.owner_v[usize::from(d)] = None;
+            self.v.disown(d);
             self.at[usize::from(val.0)] = At::None;
-            self.pinned_v = 0;
+            self.v.unpin();
         }
         native
     }

@@ -1,0 +1,267 @@
+//! What emission must know in advance: of a unit, where its blocks lead and which guest registers they use; of a block, how
+//! long each value lives.
+
+use super::super::site::{FIRST_V, MAX_V_HOMES, MAX_X_HOMES};
+use crate::ir::block::{Block, Code, FlagsOp, Inst, Term, Unit};
+use crate::ir::op::{IntOp, Op};
+
+/// Host registers for homes.
+const X_HOMES: [u8; MAX_X_HOMES] = [14, 13, 12, 11, 10];
+const V_HOMES: [u8; MAX_V_HOMES] = [12, 11, 10, 9];
+
+/// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
+pub(super) type Homes = [Option<u8>; 64];
+
+/// What is known of a block before it is emitted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Summary {
+    /// Blocks of the unit that it goes on to.
+    successors: [Option<u8>; 2],
+    /// It may go on outside the unit.
+    leaves: bool,
+    /// It looks at NZCV before it replaces it; it replaces it.
+    uses_nzcv: bool,
+    sets_nzcv: bool,
+    /// Guest registers that it writes, as a bit mask.
+    written: u64,
+    /// Guest registers whose home may differ from the state when it begins.
+    pub dirty_in: u64,
+    /// Whether NZCV matters at its beginning and at its end.
+    pub nzcv_in: bool,
+    pub nzcv_out: bool,
+}
+
+/// What is known of a unit before it is emitted.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub blocks: Vec<Summary>,
+    pub homes: Homes,
+    /// Block at each word of the page, or [`NO_BLOCK`].
+    starts: Vec<u8>,
+    page: u64,
+}
+
+const NO_BLOCK: u8 = u8::MAX;
+
+impl Default for Survey {
+    fn default() -> Self {
+        Self { blocks: Vec::new(), homes: [None; 64], starts: Vec::new(), page: 0 }
+    }
+}
+
+impl Survey {
+    /// Looks at a unit.
+    pub fn take(&mut self, unit: &Unit) {
+        self.starts.clear();
+        self.starts.resize(1024, NO_BLOCK);
+        self.page = unit.blocks[0].va >> 12;
+        for (n, block) in (0u8..).zip(&unit.blocks) {
+            self.starts[(block.va >> 2 & 1023) as usize] = n;
+        }
+        self.blocks.clear();
+        let mut in_loop = [false; NO_BLOCK as usize];
+        for (n, block) in unit.blocks.iter().enumerate() {
+            let mut summary = Summary::default();
+            let targets = successors(&block.term);
+            summary.leaves = targets[0].is_none();
+            for (successor, target) in summary.successors.iter_mut().zip(targets) {
+                let Some(target) = target else { continue };
+                match self.block_at(target) {
+                    Some(to) => {
+                        *successor = Some(to as u8);
+                        in_loop[to.min(n + 1)..=n].fill(true);
+                    }
+                    None => summary.leaves = true,
+                }
+            }
+            self.blocks.push(summary);
+        }
+        let mut weight = [0u32; 64];
+        for (n, block) in unit.blocks.iter().enumerate() {
+            self.blocks[n].scan(block, in_loop[n], &mut weight);
+        }
+        self.homes = choose_homes(&weight);
+        let homes = (0..64).filter(|&r| self.homes[r].is_some()).fold(0u64, |mask, r| mask | 1 << r);
+        self.flow(homes);
+    }
+
+    /// The block that begins at an address.
+    pub fn block_at(&self, va: u64) -> Option<usize> {
+        let start = self.starts[(va >> 2 & 1023) as usize];
+        (va >> 12 == self.page && va & 3 == 0 && start != NO_BLOCK).then_some(usize::from(start))
+    }
+
+    /// Carries over edges what depends on other blocks: dirty homes forwards, the life of NZCV backwards.
+    fn flow(&mut self, homes: u64) {
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for n in 0..self.blocks.len() {
+                let block = self.blocks[n];
+                let out = block.dirty_in | block.written & homes;
+                for to in block.successors.into_iter().flatten() {
+                    let dirty_in = &mut self.blocks[usize::from(to)].dirty_in;
+                    changed |= out & !*dirty_in != 0;
+                    *dirty_in |= out;
+                }
+            }
+        }
+        changed = true;
+        while changed {
+            changed = false;
+            for n in (0..self.blocks.len()).rev() {
+                let block = self.blocks[n];
+                let wanted = |to: u8| self.blocks[usize::from(to)].nzcv_in;
+                let nzcv_out = block.leaves || block.successors.into_iter().flatten().any(wanted);
+                let nzcv_in = block.uses_nzcv || nzcv_out && !block.sets_nzcv;
+                changed |= nzcv_in != block.nzcv_in;
+                (self.blocks[n].nzcv_in, self.blocks[n].nzcv_out) = (nzcv_in, nzcv_out);
+            }
+        }
+    }
+}
+
+impl Summary {
+    fn scan(&mut self, block: &Block, in_loop: bool, weight: &mut [u32; 64]) {
+        let factor = if in_loop { 8 } else { 1 };
+        let mut decided = false;
+        for inst in &block.insts {
+            match inst.code {
+                Code::GetX(r) => weight[usize::from(r)] += factor,
+                Code::SetX(r) => {
+                    weight[usize::from(r)] += factor;
+                    self.written |= 1 << r;
+                }
+                // Vector registers get homes only by loops, since elsewhere few are used twice in a unit.
+                Code::GetV(r) if in_loop => weight[usize::from(FIRST_V + r)] += factor,
+                Code::SetV(r) => {
+                    self.written |= 1 << (FIRST_V + r);
+                    if in_loop {
+                        weight[usize::from(FIRST_V + r)] += factor;
+                    }
+                }
+                _ => {}
+            }
+            if !decided {
+                let (reads, writes) = nzcv_effect(inst.code);
+                self.uses_nzcv = reads || inst.may_exit();
+                self.sets_nzcv = writes;
+                decided = self.uses_nzcv || writes;
+            }
+        }
+    }
+}
+
+/// The guest registers used most get homes; inner loops are counted eightfold.
+fn choose_homes(weight: &[u32; 64]) -> Homes {
+    let mut homes = [None; 64];
+    let first_v = usize::from(FIRST_V);
+    for (range, pool) in [(0..first_v, &X_HOMES[..]), (first_v..64, &V_HOMES[..])] {
+        let mut candidates = range.filter(|&r| weight[r] >= 3).fold(0u64, |set, r| set | 1 << r);
+        for &host in pool {
+            let mut best = None;
+            let mut left = candidates;
+            while left != 0 {
+                let r = left.trailing_zeros() as usize;
+                left &= left - 1;
+                if best.is_none_or(|best| weight[r] > weight[best]) {
+                    best = Some(r);
+                }
+            }
+            let Some(best) = best else { break };
+            candidates &= !(1 << best);
+            homes[best] = Some(host);
+        }
+    }
+    homes
+}
+
+/// Addresses that a block may go on to, inside or outside its unit.
+fn successors(term: &Term) -> [Option<u64>; 2] {
+    match *term {
+        Term::Jump(target) | Term::Poll(target) => [Some(target), None],
+        Term::If { target, next, .. } => [Some(target), Some(next)],
+        _ => [None, None],
+    }
+}
+
+/// What an instruction does to NZCV: whether it looks, whether it replaces.
+fn nzcv_effect(code: Code) -> (bool, bool) {
+    match code {
+        Code::Flags(FlagsOp::Adc | FlagsOp::Sbc, _) | Code::CondFlags(..) => (true, true),
+        Code::Flags(..) | Code::SetNzcv => (false, true),
+        Code::GetNzcv | Code::GetCarry | Code::GetCond(_) => (true, false),
+        _ => (false, false),
+    }
+}
+
+/// How long a value lives.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Life {
+    /// The index of its last use; the block's length for the terminator.
+    pub last_use: u16,
+    /// Its uses by instructions that are not dead.
+    pub uses: u16,
+    /// It is an address of the form base plus small constant that one access alone uses: the access adds by itself.
+    pub fused: bool,
+    /// Whether NZCV matters from its instruction on. What may leave the unit shows NZCV to an exception handler.
+    pub nzcv: bool,
+}
+
+/// Fills in the life of each value of a block, at whose end NZCV may matter; one more stands for the terminator.
+pub(super) fn lives(lives: &mut Vec<Life>, block: &Block, nzcv_out: bool) {
+    let len = block.insts.len();
+    lives.clear();
+    lives.resize(len + 1, Life { nzcv: nzcv_out, ..Life::default() });
+    if let Term::If { cond: v, .. } | Term::Indirect { target: v, .. } = block.term {
+        let v = usize::from(v.0);
+        lives[v].last_use = len as u16;
+        lives[v].uses += 1;
+        // What a fused condition is computed from lives as long as itself.
+        if let Some(arg) = block.insts[v].args().next()
+            && matches!(block.insts[v].code, Code::Op(_))
+        {
+            lives[usize::from(arg.0)].last_use = len as u16;
+        }
+    }
+    let mut nzcv = nzcv_out;
+    for (n, inst) in block.insts.iter().enumerate().rev() {
+        let life = lives[n];
+        lives[n].nzcv = nzcv;
+        if life.uses == 0 && inst.is_pure() {
+            continue;
+        }
+        for arg in inst.args() {
+            let arg = &mut lives[usize::from(arg.0)];
+            arg.last_use = arg.last_use.max(n as u16);
+            arg.uses += 1;
+        }
+        if life.uses == 1 && is_near_address(block, inst) {
+            let user = block.insts.get(usize::from(life.last_use));
+            if user.is_some_and(|user| is_access(user.code) && user.args[0].0 == n as u16) {
+                lives[n].fused = true;
+                let base = &mut lives[usize::from(inst.args[0].0)];
+                base.last_use = base.last_use.max(life.last_use);
+            }
+        }
+        let (reads, writes) = nzcv_effect(inst.code);
+        nzcv = reads || inst.may_exit() || (nzcv && !writes);
+        lives[n].nzcv = nzcv;
+    }
+}
+
+fn is_access(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Load(_) | Code::Store(_) | Code::LoadPair(_) | Code::StorePair(_) | Code::LoadV(_) | Code::StoreV(_)
+    )
+}
+
+/// Whether an instruction adds a constant that an access can hold.
+fn is_near_address(block: &Block, inst: &Inst) -> bool {
+    if !matches!(inst.code, Code::Op(Op::Int(IntOp::Add64))) {
+        return false;
+    }
+    let offset = block.insts[usize::from(inst.args[1].0)];
+    matches!(offset.code, Code::Imm) && i32::try_from(offset.imm as i64).is_ok()
+}
