@@ -351,12 +351,12 @@ impl Tables {
     /// Remembers that a piece of a page of this size, of data or of code, is here.
     pub fn add_large(&mut self, va: u64, shift: u32) {
         match shift {
-            ..=12 => return,
-            ..=16 => {
+            0..=12 => return,
+            13..=16 => {
                 self.groups = true;
                 return;
             }
-            ..=21 => {
+            17..=21 => {
                 let (word, bit) = region(va);
                 self.regions[word] |= bit;
                 return;
