@@ -34,7 +34,7 @@ impl Entry {
     /// Holds for every ASID.
     pub const GLOBAL: u64 = 2;
     /// In a tag of a page that is not RAM: the page is known, and accesses to it take the slow path. A bit of the slot,
-    /// so that no address that indexes the entry can hit, and not the one of [`Entry::invalid`].
+    /// so that no address that indexes the entry can hit, and not the one of an empty entry.
     pub const SLOW: u64 = 2 << 12;
 
     /// An entry that no address that indexes slot `slot` can hit.
