@@ -352,11 +352,11 @@ impl Tables {
     pub fn add_large(&mut self, va: u64, shift: u32) {
         match shift {
             ..=12 => return,
-            ..=16 => {
+            13..=16 => {
                 self.groups = true;
                 return;
             }
-            ..=21 => {
+            17..=21 => {
                 let (word, bit) = region(va);
                 self.regions[word] |= bit;
                 return;
