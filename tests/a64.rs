@@ -244,6 +244,6 @@ fn the_longest_unit_of_any_row_can_be_translated() {
             cache.flush();
         }
         let unit = form_unit(CODE, KERNEL, Form::default(), &mut Vec::new(), |_| word);
-        cache.insert(Key { pa: n << 12, va: CODE, context: KERNEL }, &unit);
+        cache.insert(Key::new(n << 12, CODE, KERNEL), &unit);
     }
 }

@@ -53,7 +53,7 @@ fn main() {
             let start = Instant::now();
             let mut unit = form_unit(va, context, Form::default(), &mut spare, word);
             let formed = Instant::now();
-            cache.insert(Key { pa: va & 0xffff_ffff, va, context }, &unit);
+            cache.insert(Key::new(va & 0xffff_ffff, va, context), &unit);
             spare.append(&mut unit.blocks);
             for (time, (from, to)) in times.iter_mut().zip([(start, formed), (formed, Instant::now())]) {
                 *time += to - from;

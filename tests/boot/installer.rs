@@ -6,9 +6,7 @@
 use super::display::{self, Running};
 use handset_tests::guest::{self, host, workspace};
 use image::RgbImage;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(240);

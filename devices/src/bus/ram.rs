@@ -208,7 +208,8 @@ pub enum RamError {
     NotRam(Pa, u64),
 }
 
-/// The guest's RAM: one contiguous region of zero pages, of which the host keeps only the touched ones.
+/// The guest's RAM: one contiguous region of zero pages, of which the host keeps only the touched ones (or, where it
+/// can, touched pieces of 2 MiB: that saves it page faults, and translated code misses of the host's TLB).
 #[derive(Debug, Clone)]
 pub struct GuestRam {
     memory: GuestMemoryMmap<CodeTracker>,
@@ -227,6 +228,8 @@ impl GuestRam {
         let refuse = |why: String| RamError::Reserve { bytes: len, why };
         let region: MmapRegion<CodeTracker> = MmapRegion::new(len as usize).map_err(|e| refuse(e.to_string()))?;
         let host = region.as_ptr() as usize;
+        // SAFETY: the range is the whole mapping, which is nobody else's. Large pages are a wish: a refusal changes nothing.
+        unsafe { libc::madvise(region.as_ptr().cast(), len as usize, libc::MADV_HUGEPAGE) };
         let region =
             GuestRegionMmap::new(region, GuestAddress(base.0)).ok_or_else(|| refuse("address overflow".into()))?;
         let pages = Arc::clone(&GuestMemoryRegion::bitmap(&region).pages);

@@ -177,8 +177,8 @@ impl Core {
         if self.wiring.bus.target(pa) == Target::Nothing {
             return Err(Exception::instruction_abort(s.pc, Fault::EXTERNAL.status));
         }
-        let key = Key { pa: pa.0, va: s.pc, context: *context };
-        let (host, identity) = Runtime::cache(self).find(&key);
+        let key = Key::new(pa.0, s.pc, *context);
+        let (host, identity) = Runtime::cache(self).find(&key, s.pc);
         let page = CodePage { identity, global };
         if let Some(host) = host {
             self.contexts.add_code(table, s.pc, page, host);
@@ -202,14 +202,15 @@ impl Core {
         if !cache.has_room() {
             return Ok(None);
         }
-        let Some(host) = self.make_unit(Pa(key.pa), key, cache) else { return Ok(None) };
+        let Some(host) = self.make_unit(key, s.pc, context, cache) else { return Ok(None) };
         self.contexts.add_code(table, s.pc, page, host);
         let identity = page.identity;
         Ok(Some((host, identity)))
     }
 
-    /// Translates the unit at a physical address; none when its code changes meanwhile.
-    fn make_unit(&mut self, pa: Pa, key: Key, cache: &Cache) -> Option<u64> {
+    /// Translates the unit of a key, which is at a virtual address; none when its code changes meanwhile.
+    fn make_unit(&mut self, key: Key, va: u64, context: &Context, cache: &Cache) -> Option<u64> {
+        let pa = Pa(key.pa);
         let bus = Arc::clone(&self.wiring.bus);
         let page = pa.0 & !0xfff;
         let mut writers = false;
@@ -225,7 +226,7 @@ impl Core {
         let mut spare = std::mem::take(&mut self.spare_blocks);
         // Words of zeros are undefined, too.
         let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
-        let mut unit = form_unit(key.va, key.context, Form::default(), &mut spare, word);
+        let mut unit = form_unit(va, *context, Form::default(), &mut spare, word);
         let host = cache.finish(ticket, key, &unit);
         spare.append(&mut unit.blocks);
         self.spare_blocks = spare;

@@ -90,6 +90,9 @@ impl Build for Eval<'_> {
     fn pc(&self) -> u64 {
         self.s.pc
     }
+    fn near(&mut self, va: u64) -> u64 {
+        va
+    }
     fn imm(&mut self, value: u64) -> u64 {
         value
     }

@@ -65,6 +65,8 @@ pub enum Call {
 pub enum Code {
     /// The constant `imm`.
     Imm,
+    /// The address of the page that runs, plus `imm`.
+    Near,
     /// The vector constant with index `imm` in [`Block::vectors`].
     ImmV,
     /// Reads X0–X30 or, as 31, the stack pointer.
@@ -180,6 +182,7 @@ impl Inst {
     pub fn is_pure(&self) -> bool {
         match self.code {
             Code::Imm
+            | Code::Near
             | Code::ImmV
             | Code::GetX(_)
             | Code::GetV(_)

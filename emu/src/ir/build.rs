@@ -92,6 +92,8 @@ pub trait Build: IntOps + VecOps + VecArithOps + VecSatOps + FpOps + CryptoOps {
 
     /// A constant.
     fn imm(&mut self, value: u64) -> Self::I;
+    /// An address that the PC's page and a constant make: code that holds for any page has it depend on where it runs.
+    fn near(&mut self, va: u64) -> Self::I;
     /// A constant vector.
     fn vimm(&mut self, value: u128) -> Self::V;
 

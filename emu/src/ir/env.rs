@@ -254,6 +254,13 @@ pub struct Context {
 }
 
 impl Context {
+    /// Whether code is translated so that it holds at any virtual address. Programs and their libraries lie elsewhere in
+    /// each process; the kernel stays.
+    #[must_use]
+    pub const fn relative(&self) -> bool {
+        matches!(self.el, El::El0)
+    }
+
     /// The context as a number, never 0.
     #[must_use]
     pub const fn bits(&self) -> u32 {

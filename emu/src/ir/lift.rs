@@ -177,6 +177,12 @@ impl Build for Lift {
     fn imm(&mut self, value: u64) -> Val {
         self.push(Code::Imm, &[], value)
     }
+    fn near(&mut self, va: u64) -> Val {
+        if !self.context.relative() {
+            return self.imm(va);
+        }
+        self.push(Code::Near, &[], va.wrapping_sub(self.pc & !0xfff))
+    }
     fn vimm(&mut self, value: u128) -> Val {
         let index = self.block.vectors.len() as u64;
         self.block.vectors.push(value);

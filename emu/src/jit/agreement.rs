@@ -252,7 +252,7 @@ fn judge(bare: &mut Bare, frame: &mut Frame, op: Op, imm: u64, next_va: &mut u64
         let Shape { alike, crowded, looped } = shape;
         *next_va += 16;
         let va = *next_va;
-        let host = bare.0.insert(Key { pa: va, va, context: CONTEXT }, &unit(op, imm, va, shape));
+        let host = bare.0.insert(Key::new(va, va, CONTEXT), &unit(op, imm, va, shape));
         for round in 0..16 {
             for v in &mut frame.s.v {
                 *v = numbers.vector();
@@ -390,7 +390,7 @@ fn an_exception_in_a_loop_finds_vector_registers_in_the_state() {
     };
     let mut bare = Bare(Arc::new(Cache::new(|_, _| None).expect("memory for code")));
     let cache = bare.0.clone();
-    let host = cache.insert(Key { pa: va, va, context: CONTEXT }, &unit);
+    let host = cache.insert(Key::new(va, va, CONTEXT), &unit);
     let mut frame = Frame::new(CpuState::default());
     (frame.s.v[0], frame.s.v[1]) = (1 << 96 | 5, 2 << 96 | 6);
     assert_eq!(cache.enter(&mut frame, &mut bare, host), Exit::Sync);

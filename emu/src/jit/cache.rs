@@ -22,10 +22,18 @@ use crate::ir::{Context, SysEnc};
 pub struct Key {
     /// Physical address of its first instruction.
     pub pa: u64,
-    /// Virtual address of its first instruction.
-    pub va: u64,
+    /// Virtual address of its first instruction; 0 when it holds at any.
+    va: u64,
     /// Everything else that its instructions' meaning depends on.
-    pub context: Context,
+    context: Context,
+}
+
+impl Key {
+    /// Of code at a physical address that is mapped at a virtual one.
+    #[must_use]
+    pub fn new(pa: u64, va: u64, context: Context) -> Self {
+        Self { pa, va: if context.relative() { 0 } else { va }, context }
+    }
 }
 
 #[derive(Debug)]
@@ -142,11 +150,11 @@ impl Cache {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Host address of a unit, if it is translated, and the identity of its page.
-    pub fn find(&self, key: &Key) -> (Option<u64>, u32) {
+    /// Host address of a unit, if it is translated, and the identity of its page, which is mapped at a virtual address.
+    pub fn find(&self, key: &Key, va: u64) -> (Option<u64>, u32) {
         let mut inner = self.lock();
         let next = inner.identities.len() as u32 + 1;
-        let identity = *inner.identities.entry((key.va >> 12, key.pa >> 12)).or_insert(next);
+        let identity = *inner.identities.entry((va >> 12, key.pa >> 12)).or_insert(next);
         (inner.units.get(key).map(|unit| unit.entry), identity)
     }
 
@@ -316,6 +324,7 @@ impl Cache {
     /// Runs translated code at `host` until it returns. The frame's tables, attention and state are set.
     #[allow(unsafe_code, reason = "enters translated code")]
     pub fn enter<R: Runtime>(&self, frame: &mut Frame, runtime: &mut R, host: u64) -> Exit {
+        frame.enter_page();
         frame.runtime = std::ptr::from_mut(runtime) as usize;
         frame.slow = slow::entry::<R>();
         frame.arrive = slow::arrival::<R>();

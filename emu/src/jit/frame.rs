@@ -47,6 +47,8 @@ pub struct Frame {
     pub attention: usize,
     /// Address of the `AtomicU32` that is not zero while an interrupt is pending, masked or not.
     pub lines: usize,
+    /// Virtual address of the page whose code runs, for code that holds at any.
+    pub page: u64,
     /// Address of the current context's tables.
     pub tables: usize,
     /// Address of EL0's tables, for unprivileged accesses.
@@ -100,6 +102,11 @@ pub(super) const FLAGS: i32 = at(offset_of!(Frame, s) + offset_of!(CpuState, fla
 const _: () = assert!(offset_of!(Frame, s) == 0 && offset_of!(CpuState, x) == 0 && x(31) <= 127);
 
 impl Frame {
+    /// Code at the state's PC is about to run.
+    pub fn enter_page(&mut self) {
+        self.page = self.s.pc & !0xfff;
+    }
+
     /// A frame around a state; its pointers are set before each entry.
     #[must_use]
     pub fn new(s: CpuState) -> Box<Self> {
@@ -107,6 +114,7 @@ impl Frame {
             s,
             attention: 0,
             lines: 0,
+            page: 0,
             tables: 0,
             el0_tables: 0,
             runtime: 0,

@@ -10,7 +10,12 @@ pub struct CodeMemory {
     executable: *mut u8,
     len: usize,
     used: usize,
+    /// Bytes that the host was asked to have at hand.
+    ready: usize,
 }
+
+/// The host is asked for so many bytes at once: a page fault for each page costs more.
+const STEP: usize = 1 << 18;
 
 // SAFETY: the mappings belong to this value alone; writers hold it by `&mut` but for patches, which are atomic.
 unsafe impl Send for CodeMemory {}
@@ -35,7 +40,7 @@ impl CodeMemory {
             libc::close(fd);
             sized?;
             check(writable == libc::MAP_FAILED || executable == libc::MAP_FAILED)?;
-            Ok(Self { writable: writable.cast(), executable: executable.cast(), len, used: 0 })
+            Ok(Self { writable: writable.cast(), executable: executable.cast(), len, used: 0, ready: 0 })
         }
     }
 
@@ -58,6 +63,12 @@ impl CodeMemory {
     pub fn push(&mut self, code: &[u8]) -> u64 {
         assert!(code.len() <= self.room(), "the caller makes room first");
         let start = self.next();
+        if self.used + code.len() > self.ready {
+            let step = (code.len().next_multiple_of(STEP)).min(self.len - self.ready);
+            // SAFETY: within the mapping. A host that cannot do it faults the pages in one by one.
+            unsafe { libc::madvise(self.writable.add(self.ready).cast(), step, libc::MADV_POPULATE_WRITE) };
+            self.ready += step;
+        }
         // SAFETY: the range is inside the writable mapping and not yet executed by anybody.
         unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), self.writable.add(self.used), code.len()) };
         self.used = (self.used + code.len()).next_multiple_of(16).min(self.len);

@@ -43,12 +43,21 @@ pub(super) enum Task {
     Eval(Op, u64),
 }
 
+/// An address in the unit's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pc {
+    /// It never changes.
+    Fixed(u64),
+    /// Bytes from the beginning of the page that runs.
+    Offset(u16),
+}
+
 /// A call site of a thunk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Site {
     pub task: Task,
     /// Address of the guest instruction.
-    pub pc: u64,
+    pub pc: Pc,
     pub args: [Loc; 6],
     pub results: [Loc; 2],
     /// Host register and guest register of each home that differs from the state, by numbers as [`FIRST_V`] says.

@@ -3,7 +3,7 @@
 
 use super::cache::Cache;
 use super::frame::{Exit, Frame};
-use super::site::{FIRST_V, Loc, Site, Task};
+use super::site::{FIRST_V, Loc, Pc, Site, Task};
 use crate::ir::block::Call;
 use crate::ir::op::Kind;
 use crate::ir::{Context, Env, Exception, Mem, Return, SysEnc};
@@ -62,7 +62,9 @@ pub fn arrival<R: Runtime>() -> usize {
 unsafe extern "sysv64" fn arrive<R: Runtime>(frame: *mut Frame, exit: u32) -> u64 {
     // SAFETY: by the contract; the frame does not lie inside the runtime.
     let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
-    runtime.arrive(frame, exit == Exit::Sync as u32).unwrap_or(exit.into())
+    let host = runtime.arrive(frame, exit == Exit::Sync as u32);
+    frame.enter_page();
+    host.unwrap_or(exit.into())
 }
 
 /// How translated code names an exception that it takes, or a return from one, beside the syndrome.
@@ -107,7 +109,9 @@ unsafe extern "sysv64" fn depart<R: Runtime>(frame: *mut Frame, departure: u32, 
     if let Some(exception) = exception {
         runtime.take(&mut frame.s, exception);
     }
-    runtime.arrive(frame, true).unwrap_or(Exit::Sync as u64)
+    let host = runtime.arrive(frame, true);
+    frame.enter_page();
+    host.unwrap_or(Exit::Sync as u64)
 }
 
 /// Carries out the task of a site; not zero when it ended in an exception.
@@ -126,7 +130,10 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
             Some(guest) => frame.s.v[usize::from(guest)] = frame.saved_v[usize::from(host)],
         }
     }
-    frame.s.pc = site.pc;
+    frame.s.pc = match site.pc {
+        Pc::Fixed(pc) => pc,
+        Pc::Offset(offset) => frame.page | u64::from(offset),
+    };
     frame.fold_flags();
     match perform(frame, runtime, site) {
         Ok(results) => {

@@ -74,6 +74,7 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
     let jumps = offset_of!(Memory, jumps) as i32;
     let mask = JUMPS as i32 - 1;
     let attention = at(offset_of!(Frame, attention));
+    let page = at(offset_of!(Frame, page));
     dynasm!(a
         ; .arch x64
         ; mov rdx, [rbp + attention]
@@ -85,6 +86,8 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; jne >out
         ; cmp rax, [r15 + rcx + jumps]
         ; jne >out
+        ; and rax, -4096
+        ; mov [rbp + page], rax
         ; jmp QWORD [r15 + rcx + jumps + 8]
         // Who wants attention is served there, too.
         ; out:

@@ -34,7 +34,7 @@ impl Entry {
     /// Holds for every ASID.
     pub const GLOBAL: u64 = 2;
     /// In a tag of a page that is not RAM: the page is known, and accesses to it take the slow path. A bit of the slot,
-    /// so that no address that indexes the entry can hit, and not the one of [`Entry::invalid`].
+    /// so that no address that indexes the entry can hit, and not the one of an empty entry.
     pub const SLOW: u64 = 2 << 12;
 
     /// An entry that no address that indexes slot `slot` can hit.
@@ -351,12 +351,12 @@ impl Tables {
     /// Remembers that a piece of a page of this size, of data or of code, is here.
     pub fn add_large(&mut self, va: u64, shift: u32) {
         match shift {
-            ..=12 => return,
-            ..=16 => {
+            0..=12 => return,
+            13..=16 => {
                 self.groups = true;
                 return;
             }
-            ..=21 => {
+            17..=21 => {
                 let (word, bit) = region(va);
                 self.regions[word] |= bit;
                 return;

@@ -107,8 +107,8 @@ impl Translator {
     /// Host address of the unit at the PC, and the identity of its page.
     fn unit(&self, run: &Run) -> (u64, u32) {
         let (pc, context) = (self.frame.s.pc, run.context(&self.frame.s));
-        let key = Key { pa: self.page << 12 | pc & 0xfff, va: pc, context };
-        let (known, identity) = self.cache.find(&key);
+        let key = Key::new(self.page << 12 | pc & 0xfff, pc, context);
+        let (known, identity) = self.cache.find(&key, pc);
         let host = known.unwrap_or_else(|| {
             let form = Form { most: self.manner.most, simplify: self.manner.optimised };
             let unit = form_unit(pc, context, form, &mut Vec::new(), |va| run.memory.word(va).unwrap_or(0));

@@ -41,7 +41,7 @@ impl Address {
             }
             Self::Literal(imm19) => {
                 let addr = b.pc().wrapping_add(signed(imm19, 19) << 2);
-                b.imm(addr)
+                b.near(addr)
             }
         };
         access(b, addr)?;

@@ -110,6 +110,6 @@ fn target<B: Build>(b: &B, words: u32, bits: u32) -> u64 {
 
 /// Writes the return address.
 fn link<B: Build>(b: &mut B) {
-    let ret = b.imm(b.pc().wrapping_add(4));
+    let ret = b.near(b.pc().wrapping_add(4));
     b.set_x(30, ret);
 }

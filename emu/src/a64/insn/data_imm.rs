@@ -8,7 +8,7 @@ crate::rows! {
     adr "0 immlo:2 10000 immhi:19 rd:5" "adr {rd|x}, {immhi:immlo|adr}"
     |b, immlo, immhi, rd| {
         let target = b.pc().wrapping_add(signed(immhi << 2 | immlo, 21));
-        let target = b.imm(target);
+        let target = b.near(target);
         b.set_x(rd, target);
         Ok(Flow::Next)
     }
@@ -16,7 +16,7 @@ crate::rows! {
     adrp "1 immlo:2 10000 immhi:19 rd:5" "adrp {rd|x}, {immhi:immlo|adrp}"
     |b, immlo, immhi, rd| {
         let target = (b.pc() & !0xfff).wrapping_add(signed(immhi << 2 | immlo, 21) << 12);
-        let target = b.imm(target);
+        let target = b.near(target);
         b.set_x(rd, target);
         Ok(Flow::Next)
     }

@@ -18,7 +18,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::asm::Asm;
 use super::frame;
-use super::site::{FIRST_V, Loc, MAX_HOMES, Site, Task};
+use super::site::{FIRST_V, Loc, MAX_HOMES, Pc, Site, Task};
 use super::slow::Registers;
 use super::thunks::Thunks;
 use crate::ir::block::{Block, Call, Code, Inst, Unit, Val};
@@ -188,6 +188,10 @@ impl<'a> Emitter<'a> {
         let val = Val(self.index as u16);
         match inst.code {
             Code::Imm => self.at[self.index] = At::Imm(inst.imm),
+            Code::Near => {
+                let dst = self.define(val);
+                self.near(dst, inst.imm);
+            }
             Code::ImmV => {
                 if self.is_used(val) {
                     self.vector_constant(val, self.block.vectors[inst.imm as usize]);
@@ -326,6 +330,7 @@ impl<'a> Emitter<'a> {
             dirty_count += 1;
         }
         let pc = self.block.va.wrapping_add(4 * u64::from(guest));
+        let pc = if self.unit.context.relative() { Pc::Offset((pc & 0xfff) as u16) } else { Pc::Fixed(pc) };
         self.sites.push(Site { task, pc, args, results, dirty, dirty_count });
         self.sites.len() - 1
     }

@@ -6,6 +6,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
 use super::super::site::FIRST_V;
+use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
 use super::flags::host_condition;
@@ -87,8 +88,29 @@ impl Emitter<'_> {
 
     /// Writes the PC.
     pub(super) fn leave_to(&mut self, va: u64) {
-        self.move_constant(0, va);
+        self.target(va);
         dynasm!(self.a ; .arch x64 ; mov [rbp + PC], rax);
+    }
+
+    /// Brings an address to RAX; the flags stay.
+    fn target(&mut self, va: u64) {
+        if self.unit.context.relative() {
+            self.near(0, va.wrapping_sub(self.block.va & !0xfff));
+        } else {
+            self.move_constant(0, va);
+        }
+    }
+
+    /// Brings the address of the page that runs, plus an offset, to a register; the flags stay.
+    pub(super) fn near(&mut self, r: u8, offset: u64) {
+        let page = frame::at(offset_of!(Frame, page));
+        match i32::try_from(offset as i64) {
+            Ok(offset) => dynasm!(self.a ; .arch x64 ; mov Rq(r), [rbp + page] ; lea Rq(r), [Rq(r) + offset]),
+            Err(_) => {
+                self.move_constant(reg::RCX, offset);
+                dynasm!(self.a ; .arch x64 ; mov Rq(r), [rbp + page] ; lea Rq(r), [Rq(r) + rcx]);
+            }
+        }
     }
 
     /// A jump when the host's condition holds.
@@ -219,7 +241,9 @@ impl Emitter<'_> {
     /// Leaves the unit for a fixed address, by a jump that the run loop links to the unit there.
     fn leave_edge(&mut self, from: u64, target: u64) {
         self.write_homes(self.dirty);
-        if target <= from {
+        let far = (target ^ from) >> 12 != 0;
+        // A jump by the table of jumps looks by itself.
+        if target <= from && !(far && self.unit.context.relative()) {
             let attention = self.a.new_dynamic_label();
             self.exits.push(ColdExit { label: attention, dirty: 0, from, target, why: Why::Attention });
             self.poll();
@@ -227,7 +251,7 @@ impl Emitter<'_> {
         }
         let link = frame::at(offset_of!(Frame, link));
         let thunk = self.thunks.link;
-        if (target ^ from) >> 12 == 0 {
+        if !far {
             // jmp rel32, its displacement aligned.
             self.align_field(1);
             dynasm!(self.a
@@ -240,6 +264,9 @@ impl Emitter<'_> {
             );
             self.leave_to(target);
             dynasm!(self.a ; .arch x64 ; jmp extern thunk as usize);
+        } else if self.unit.context.relative() {
+            self.target(target);
+            self.indirect();
         } else {
             // cmp [identity of the page there], imm32; jne; nop; jmp rel32: both fields aligned.
             let code = offset_of!(Memory, code) as i32 + 4 * slot(target) as i32;
@@ -293,8 +320,12 @@ impl Emitter<'_> {
             ; jne extern thunk as usize
             ; cmp rax, [r15 + rcx + jumps]
             ; jne extern thunk as usize
-            ; jmp QWORD [r15 + rcx + jumps + 8]
         );
+        if self.unit.context.relative() {
+            let page = frame::at(offset_of!(Frame, page));
+            dynasm!(self.a ; .arch x64 ; and rax, -4096 ; mov [rbp + page], rax);
+        }
+        dynasm!(self.a ; .arch x64 ; jmp QWORD [r15 + rcx + jumps + 8]);
     }
 }
 

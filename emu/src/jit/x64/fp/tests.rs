@@ -105,7 +105,7 @@ impl Rig {
         let insts = insts.iter().map(inst).collect();
         let block = Block { va, len: 1, insts, term: Term::Sync(va + 4), ..Block::default() };
         let context = context(fp_mode);
-        self.bare.0.insert(Key { pa: va, va, context }, &Unit { blocks: vec![block], context })
+        self.bare.0.insert(Key::new(va, va, context), &Unit { blocks: vec![block], context })
     }
 
     fn run(&mut self, host: u64) {
