@@ -47,7 +47,21 @@ const PACKAGES: &[(Need, &[&str])] = &[
         ],
     ),
     (Need::Guests, &["e2fsprogs", "kmod", "xz-utils"]),
-    (Need::Judges, &["dosfstools", "mtools", "qemu-efi-aarch64", "u-boot-qemu", "xauth", "xdotool", "xvfb"]),
+    (
+        Need::Judges,
+        &[
+            "device-tree-compiler",
+            "dosfstools",
+            "edid-decode",
+            "mtools",
+            "procps",
+            "qemu-efi-aarch64",
+            "u-boot-qemu",
+            "xauth",
+            "xdotool",
+            "xvfb",
+        ],
+    ),
     (Need::Judges, QEMU),
 ];
 
@@ -59,7 +73,20 @@ const QEMU_VERSION: &str = "1:10";
 const PROGRAMS: &[(Need, &[&str])] = &[
     (Need::Build, &["cc"]),
     (Need::Guests, &["apt-get", "depmod", "dpkg-deb", "mke2fs", "xz"]),
-    (Need::Judges, &["mcopy", "mkfs.vfat", "qemu-aarch64", "qemu-img", "qemu-system-aarch64", "xauth", "Xvfb"]),
+    (
+        Need::Judges,
+        &[
+            "dtc",
+            "edid-decode",
+            "mcopy",
+            "mkfs.vfat",
+            "qemu-aarch64",
+            "qemu-img",
+            "qemu-system-aarch64",
+            "xauth",
+            "Xvfb",
+        ],
+    ),
 ];
 
 /// The sources file that brings a QEMU new enough to Debian 12.
