@@ -22,7 +22,7 @@ const UNIT_INSTRUCTIONS: usize = 128;
 /// Faults of fetches in a row before the run loop looks at requests.
 const MOST_FAULTS: u32 = 4;
 /// Blocks in a unit at most.
-const UNIT_BLOCKS: usize = 24;
+const UNIT_BLOCKS: usize = 16;
 
 impl Runtime for Core {
     fn cache(&self) -> &Cache {
