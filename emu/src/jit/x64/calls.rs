@@ -4,13 +4,13 @@ use std::mem::offset_of;
 
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
-use super::super::frame;
+use super::super::frame::{self, Frame};
 use super::super::site::{Loc, Task};
 use super::super::slow::{Departure, Plain};
 use super::Emitter;
 use crate::ir::block::{Call, Inst, Val};
 use crate::ir::{AtomicOp, Barrier, Mem, SysEnc};
-use crate::state::{CpuState, El, Pstate, SysRegs};
+use crate::state::{CpuState, El, FpEnv, Pstate, SysRegs};
 
 const DC_ZVA: SysEnc = SysEnc::new(1, 3, 7, 4, 1);
 const DC_CVAC: SysEnc = SysEnc::new(1, 3, 7, 10, 1);
@@ -18,6 +18,11 @@ const DC_CVAU: SysEnc = SysEnc::new(1, 3, 7, 11, 1);
 const DC_CVAP: SysEnc = SysEnc::new(1, 3, 7, 12, 1);
 const DC_CIVAC: SysEnc = SysEnc::new(1, 3, 7, 14, 1);
 const UNSYNCHRONIZED_AT: i32 = frame::at(offset_of!(CpuState, unsynchronized));
+const FPCR: SysEnc = SysEnc::new(3, 3, 4, 4, 0);
+const FPSR: SysEnc = SysEnc::new(3, 3, 4, 4, 1);
+const FPCR_AT: i32 = frame::at(offset_of!(CpuState, fp) + offset_of!(FpEnv, fpcr));
+const FPSR_AT: i32 = frame::at(offset_of!(CpuState, fp) + offset_of!(FpEnv, fpsr));
+const MXCSR_AT: i32 = frame::at(offset_of!(Frame, mxcsr));
 const DAIF: SysEnc = SysEnc::new(3, 3, 4, 2, 1);
 /// Displacement of PSTATE's DAIF byte.
 const DAIF_AT: i32 = frame::at(offset_of!(CpuState, pstate) + offset_of!(Pstate, daif));
@@ -63,6 +68,17 @@ impl Emitter<'_> {
                 if self.is_used(val) {
                     let dst = self.define(val);
                     dynasm!(self.a ; .arch x64 ; movzx Rd(dst), BYTE [rbp + DAIF_AT] ; shl Rd(dst), 6);
+                }
+            }
+            Call::SysRead(enc @ (FPCR | FPSR)) if !self.unit.context.fp_trap => {
+                self.clobber_flags();
+                if self.is_used(val) {
+                    let dst = self.define(val);
+                    if enc == FPCR {
+                        dynasm!(self.a ; .arch x64 ; mov Rd(dst), [rbp + FPCR_AT]);
+                    } else {
+                        self.read_fpsr(dst);
+                    }
                 }
             }
             Call::SysRead(enc) => {
@@ -120,6 +136,22 @@ impl Emitter<'_> {
         self.leave_to(self.block.va.wrapping_add(4 * u64::from(inst.guest)));
         let thunk = self.thunks.depart;
         dynasm!(self.a ; .arch x64 ; mov esi, departure.0 as i32 ; mov edx, iss as i32 ; jmp extern thunk as usize);
+    }
+
+    /// FPSR, with the sticky flags that are still in MXCSR; see [`Frame::fold_flags`].
+    fn read_fpsr(&mut self, dst: u8) {
+        dynasm!(self.a
+            ; .arch x64
+            ; stmxcsr [rbp + MXCSR_AT]
+            ; mov eax, [rbp + MXCSR_AT]
+            ; mov ecx, eax
+            ; shr eax, 1
+            ; and ecx, 1
+            ; and eax, 0x1e
+            ; or eax, ecx
+            ; or eax, [rbp + FPSR_AT]
+            ; mov Rd(dst), eax
+        );
     }
 
     /// MSR DAIF, in line unless a debugger in the guest makes PSTATE.D matter.
