@@ -1,67 +1,15 @@
 //! Judges the emitters: each operation, translated, must give what its `eval` gives, for every immediate that the
 //! instructions use, and leave the registers that it has no business with alone.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use super::{Cache, Exit, Frame, Key, Runtime};
+use super::bare::Bare;
+use super::{Exit, Frame, Key};
 use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
 use crate::ir::op::vec::pack;
 use crate::ir::op::{CryptoOp, IntOp, Kind, Op, VecArithOp, VecOp, VecSatOp};
-use crate::ir::{AtomicOp, Barrier, Context, Env, Exception, Mem, SysEnc, Wait};
+use crate::ir::{Context, Exception};
 use crate::state::{CpuState, El, FpEnv};
-
-struct Bare(Arc<Cache>);
-
-/// None of this is reached: the units only compute.
-impl Env for Bare {
-    fn load(&mut self, _: &mut CpuState, _: u64, _: Mem) -> Result<u128, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn store(&mut self, _: &mut CpuState, _: u64, _: u128, _: Mem) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn load_exclusive(&mut self, _: &mut CpuState, _: u64, _: Mem) -> Result<u128, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn store_exclusive(&mut self, _: &mut CpuState, _: u64, _: u128, _: Mem) -> Result<bool, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn clear_exclusive(&mut self, _: &mut CpuState) {}
-    fn atomic(&mut self, _: &mut CpuState, _: AtomicOp, _: u64, _: u64, _: Mem) -> Result<u64, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn cas(&mut self, _: &mut CpuState, _: u64, _: u128, _: u128, _: Mem) -> Result<u128, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn barrier(&mut self, _: &mut CpuState, _: Barrier) {}
-    fn isb(&mut self, _: &mut CpuState) {}
-    fn sys_read(&mut self, _: &mut CpuState, _: SysEnc) -> Result<u64, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn sys_write(&mut self, _: &mut CpuState, _: SysEnc, _: u64) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn sys_op(&mut self, _: &mut CpuState, _: SysEnc, _: u64) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn msr_imm(&mut self, _: &mut CpuState, _: u32, _: u32) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn eret(&mut self, _: &mut CpuState) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn wait(&mut self, _: &mut CpuState, _: Wait) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-}
-
-impl Runtime for Bare {
-    fn cache(&self) -> &Cache {
-        &self.0
-    }
-    fn take(&mut self, _: &mut CpuState, _: Exception) {}
-}
 
 const CONTEXT: Context = Context {
     el: El::El0,
@@ -246,13 +194,13 @@ impl Numbers {
 /// Runs an operation translated and by its `eval`; whether it has an emitter.
 fn judge(bare: &mut Bare, frame: &mut Frame, op: Op, imm: u64, next_va: &mut u64, numbers: &mut Numbers) -> bool {
     let row = op.row();
-    let evals = |bare: &Bare| bare.0.stats.evals().iter().map(|(_, n)| n).sum::<u64>();
+    let evals = |bare: &Bare| bare.cache.stats.evals().iter().map(|(_, n)| n).sum::<u64>();
     let before = evals(bare);
     for shape in (0..8).map(|n| Shape { alike: n & 1 != 0, crowded: n & 2 != 0, looped: n & 4 != 0 }) {
         let Shape { alike, crowded, looped } = shape;
         *next_va += 16;
         let va = *next_va;
-        let host = bare.0.insert(Key::new(va, va, CONTEXT), &unit(op, imm, va, shape));
+        let host = bare.cache.insert(Key::new(va, va, CONTEXT), &unit(op, imm, va, shape));
         for round in 0..16 {
             for v in &mut frame.s.v {
                 *v = numbers.vector();
@@ -281,7 +229,7 @@ fn judge(bare: &mut Bare, frame: &mut Frame, op: Op, imm: u64, next_va: &mut u64
                 }
             }
             let bystanders = frame.s.v;
-            let cache = bare.0.clone();
+            let cache = bare.cache.clone();
             assert_eq!(cache.enter(frame, bare, host), if looped { Exit::Link } else { Exit::Sync });
             let to = result_register(op, looped);
             let result = match row.result {
@@ -328,7 +276,7 @@ const RARE_CRYPTOGRAPHY: [&str; 13] = [
 
 /// Judges every operation with every immediate; those for which some immediate has no emitter.
 fn without_emitter(ops: impl Iterator<Item = Op>) -> Vec<&'static str> {
-    let mut bare = Bare(Arc::new(Cache::new(|_, _| None).expect("memory for code")));
+    let mut bare = Bare::new();
     let attention = AtomicU32::new(0);
     let mut frame = Frame::new(CpuState::default());
     frame.attention = &raw const attention as usize;
@@ -388,8 +336,8 @@ fn an_exception_in_a_loop_finds_vector_registers_in_the_state() {
         blocks: vec![Block { va, len: 1, insts, term, exceptions: vec![Exception::UNDEFINED], ..Block::default() }],
         context: CONTEXT,
     };
-    let mut bare = Bare(Arc::new(Cache::new(|_, _| None).expect("memory for code")));
-    let cache = bare.0.clone();
+    let mut bare = Bare { expected: Some(Exception::UNDEFINED), ..Bare::new() };
+    let cache = bare.cache.clone();
     let host = cache.insert(Key::new(va, va, CONTEXT), &unit);
     let mut frame = Frame::new(CpuState::default());
     (frame.s.v[0], frame.s.v[1]) = (1 << 96 | 5, 2 << 96 | 6);

@@ -1,7 +1,7 @@
 //! The translator: IR to x86-64.
 //!
 //! ```text
-//! ir::block::Unit ── opt ── x64 (allocate, emit) ── memory (RW/RX) ── cache (by PA, VA, context) ── links
+//! ir::block::Unit ── x64 (survey, allocate, emit) ── memory (RW/RX) ── cache (by PA, VA, context) ── links
 //! ```
 //! A unit is a piece of one guest page with its inner branches. Guest registers that it uses most live in host
 //! registers through the whole unit; the others are read and written in the state, which is thereby precise at every
@@ -15,6 +15,8 @@
 #[cfg(test)]
 mod agreement;
 mod asm;
+#[cfg(test)]
+mod bare;
 mod cache;
 mod frame;
 mod memory;

@@ -380,18 +380,22 @@ impl Emitter<'_> {
             return self.unary(val, chosen, |e, d, s| dynasm!(e.a ; .arch x64 ; mov Rq(d), Rq(s)), false);
         }
         let (ra, rb) = (self.register(a), self.register(b));
-        let condition = if let At::Cond(cond) = self.at[usize::from(c.0)] {
-            host_condition(cond)
-        } else {
-            self.clobber_flags();
-            let rc = self.register(c);
-            dynasm!(self.a ; .arch x64 ; test Rq(rc), Rq(rc));
-            0x5
-        };
+        let condition = self.host_test(c);
         let dst = self.define_over(val, b);
         dynasm!(self.a ; .arch x64 ; mov rax, Rq(rb));
         self.move_if(condition, ra);
         dynasm!(self.a ; .arch x64 ; mov Rq(dst), rax);
+    }
+
+    /// The host's condition that holds when a value is not zero; a test of it is emitted unless the flags have it.
+    pub(super) fn host_test(&mut self, c: Val) -> u8 {
+        if let At::Cond(cond) = self.at[usize::from(c.0)] {
+            return host_condition(cond);
+        }
+        self.clobber_flags();
+        let rc = self.register(c);
+        dynasm!(self.a ; .arch x64 ; test Rq(rc), Rq(rc));
+        0x5
     }
 
     /// A move to RAX when the host's condition holds.

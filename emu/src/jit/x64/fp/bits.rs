@@ -3,8 +3,6 @@
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::Emitter;
-use super::super::alloc::At;
-use super::super::flags::host_condition;
 use super::{Shape, shaped};
 use crate::ir::block::{Inst, Val};
 use crate::ir::op::FpOp;
@@ -99,14 +97,7 @@ impl Emitter<'_> {
     pub(super) fn select_fp(&mut self, val: Val, inst: &Inst, e: u64) {
         let [c, a, b, ..] = inst.args;
         let (ra, rb) = (self.vector(a), self.vector(b));
-        let condition = if let At::Cond(cond) = self.at[usize::from(c.0)] {
-            host_condition(cond)
-        } else {
-            self.clobber_flags();
-            let rc = self.register(c);
-            dynasm!(self.a ; .arch x64 ; test Rq(rc), Rq(rc));
-            0x5
-        };
+        let condition = self.host_test(c);
         let dst = self.define_v(val);
         dynasm!(self.a ; .arch x64 ; vmovq rax, Rx(rb) ; vmovq rcx, Rx(ra));
         self.move_if(condition, 1);

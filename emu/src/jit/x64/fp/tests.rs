@@ -1,70 +1,13 @@
 //! Every floating-point operation in translated code, against its `eval`: results and FPSR.
 
-use std::sync::Arc;
-
 use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
 use crate::ir::op::fp::Rule;
 use crate::ir::op::{FpOp, Kind, Op};
 use crate::ir::softfloat::Rounding;
-use crate::ir::{AtomicOp, Barrier, Cond, Context, Env, Exception, Mem, SysEnc, Wait};
-use crate::jit::{Cache, Exit, Frame, Key, Runtime};
+use crate::ir::{Cond, Context, SysEnc};
+use crate::jit::bare::Bare;
+use crate::jit::{Exit, Frame, Key};
 use crate::state::{CpuState, El, FpEnv};
-
-/// A CPU of translated code alone.
-struct Bare(Arc<Cache>);
-
-impl Runtime for Bare {
-    fn cache(&self) -> &Cache {
-        &self.0
-    }
-    fn take(&mut self, _: &mut CpuState, exception: Exception) {
-        panic!("no operation raises {exception:?}");
-    }
-}
-
-impl Env for Bare {
-    fn load(&mut self, _: &mut CpuState, _: u64, _: Mem) -> Result<u128, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn store(&mut self, _: &mut CpuState, _: u64, _: u128, _: Mem) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn load_exclusive(&mut self, _: &mut CpuState, _: u64, _: Mem) -> Result<u128, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn store_exclusive(&mut self, _: &mut CpuState, _: u64, _: u128, _: Mem) -> Result<bool, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn clear_exclusive(&mut self, _: &mut CpuState) {}
-    fn atomic(&mut self, _: &mut CpuState, _: AtomicOp, _: u64, _: u64, _: Mem) -> Result<u64, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn cas(&mut self, _: &mut CpuState, _: u64, _: u128, _: u128, _: Mem) -> Result<u128, Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn barrier(&mut self, _: &mut CpuState, _: Barrier) {}
-    fn isb(&mut self, _: &mut CpuState) {}
-    /// FPSR, whatever the register.
-    fn sys_read(&mut self, s: &mut CpuState, _: SysEnc) -> Result<u64, Exception> {
-        Ok(s.fp.fpsr.into())
-    }
-    fn sys_write(&mut self, s: &mut CpuState, _: SysEnc, value: u64) -> Result<(), Exception> {
-        s.fp.fpsr = value as u32;
-        Ok(())
-    }
-    fn sys_op(&mut self, _: &mut CpuState, _: SysEnc, _: u64) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn msr_imm(&mut self, _: &mut CpuState, _: u32, _: u32) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn eret(&mut self, _: &mut CpuState) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-    fn wait(&mut self, _: &mut CpuState, _: Wait) -> Result<(), Exception> {
-        Err(Exception::UNDEFINED)
-    }
-}
 
 fn context(fp_mode: bool) -> Context {
     Context {
@@ -89,8 +32,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let cache = Arc::new(Cache::new(|_, _| None).unwrap());
-        Self { bare: Bare(cache), frame: Frame::new(CpuState::default()), next: 0 }
+        Self { bare: Bare::new(), frame: Frame::new(CpuState::default()), next: 0 }
     }
 
     /// Translates one block of these instructions.
@@ -105,11 +47,11 @@ impl Rig {
         let insts = insts.iter().map(inst).collect();
         let block = Block { va, len: 1, insts, term: Term::Sync(va + 4), ..Block::default() };
         let context = context(fp_mode);
-        self.bare.0.insert(Key::new(va, va, context), &Unit { blocks: vec![block], context })
+        self.bare.cache.insert(Key::new(va, va, context), &Unit { blocks: vec![block], context })
     }
 
     fn run(&mut self, host: u64) {
-        let cache = self.bare.0.clone();
+        let cache = self.bare.cache.clone();
         let exit = cache.enter(&mut self.frame, &mut self.bare, host);
         assert_eq!(exit, Exit::Sync);
     }
@@ -519,7 +461,7 @@ fn without_emitter() -> Vec<(&'static str, u64)> {
             let e = if matches!(op, FpOp::VFNarrow | FpOp::VFNarrowOdd) { 2 * imm } else { imm & 0xff };
             let one = if e == 32 { 0x3fc0_0000_3fc0_0000_3fc0_0000_3fc0_0000 } else { 0x3ff8 << 48 | 0x3ff8 << 112 };
             rig.translated(host, op, &[one, one, one][..Op::Fp(op).row().args.len()], 0);
-            if !rig.bare.0.stats.evals().is_empty() {
+            if !rig.bare.cache.stats.evals().is_empty() {
                 missing.push((Op::Fp(op).row().name, imm));
             }
         }

@@ -27,15 +27,7 @@ impl Emitter<'_> {
                 self.zero(S0);
                 self.vex(VPSUB[w], d, S0, a);
             }
-            O::Abs => match VPABS[w] {
-                Some(abs) => self.vex(abs, d, 0, a),
-                None => {
-                    self.zero(S0);
-                    self.vex(VPCMPGT[w], S0, S0, a);
-                    self.vex(VPXOR, S1, a, S0);
-                    self.vex(VPSUB[w], d, S1, S0);
-                }
-            },
+            O::Abs => self.absolute(w, d, a),
             O::Sabd => return self.distance(VPMAXS, VPMINS, e, regs),
             O::Uabd => return self.distance(VPMAXU, VPMINU, e, regs),
             O::Smax => return self.by_width(VPMAXS, e, regs),
@@ -85,6 +77,19 @@ impl Emitter<'_> {
         let Some(op) = table[width(e)] else { return false };
         self.vex(op, d, a, b);
         true
+    }
+
+    /// The magnitudes of lanes, of the most negative its own.
+    pub(super) fn absolute(&mut self, w: usize, d: u8, a: u8) {
+        match VPABS[w] {
+            Some(abs) => self.vex(abs, d, 0, a),
+            None => {
+                self.zero(S0);
+                self.vex(VPCMPGT[w], S0, S0, a);
+                self.vex(VPXOR, S1, a, S0);
+                self.vex(VPSUB[w], d, S1, S0);
+            }
+        }
     }
 
     fn distance(&mut self, max: ByWidth, min: ByWidth, e: u64, Regs { d, a, b, .. }: Regs) -> bool {

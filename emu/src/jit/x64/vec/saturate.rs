@@ -9,9 +9,9 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame};
 use super::encode::{
-    ByWidth, S0, S1, S2, VBLENDVPD, VBLENDVPS, VPABS, VPACKSS, VPACKUS, VPADD, VPADDS, VPADDUS, VPAND, VPANDN,
-    VPBLENDD, VPCMPEQ, VPCMPGT, VPMINU, VPMOVSX, VPMOVZX, VPMULDQ, VPMULHRSW, VPMULHW, VPMULLW, VPOR, VPSHUFD, VPSUB,
-    VPSUBS, VPSUBUS, VPXOR, Vex, splat, width,
+    ByWidth, S0, S1, S2, VBLENDVPD, VBLENDVPS, VPACKSS, VPACKUS, VPADD, VPADDS, VPADDUS, VPAND, VPANDN, VPBLENDD,
+    VPCMPEQ, VPCMPGT, VPMINU, VPMOVSX, VPMOVZX, VPMULDQ, VPMULHRSW, VPMULHW, VPMULLW, VPOR, VPSHUFD, VPSUB, VPSUBS,
+    VPSUBUS, VPXOR, Vex, splat, width,
 };
 use super::{Emitter, Regs};
 use crate::ir::op::VecSatOp;
@@ -58,15 +58,7 @@ impl Emitter<'_> {
                 }
             },
             O::Sqabs => {
-                match VPABS[w] {
-                    Some(abs) => self.vex(abs, d, 0, a),
-                    None => {
-                        self.zero(S0);
-                        self.vex(VPCMPGT[w], S0, S0, a);
-                        self.vex(VPXOR, S1, a, S0);
-                        self.vex(VPSUB[w], d, S1, S0);
-                    }
-                }
+                self.absolute(w, d, a);
                 self.repair_minimum(e, d);
             }
             O::Sqneg => {
