@@ -4,6 +4,8 @@
 //! guest register as it is at that point, [`Code::SetX`] writes it. An instruction that may fault or call out sees all
 //! guest registers written before it, so a fault is precise where it stands.
 
+use bitflags::bitflags;
+
 use super::op::{Kind, Op};
 use super::{AtomicOp, Barrier, Cond, Exception, Indirect, Mem, SysEnc, Wait};
 
@@ -111,25 +113,52 @@ pub enum Code {
     Call(Call),
 }
 
+bitflags! {
+    /// What the translator asks of every instruction.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Effects: u8 {
+        /// It can be dropped when its result is unused.
+        const PURE = 1 << 0;
+        /// It may end in an exception or otherwise leave the unit.
+        const MAY_EXIT = 1 << 1;
+        /// It looks at NZCV.
+        const READS_NZCV = 1 << 2;
+        /// It replaces NZCV.
+        const WRITES_NZCV = 1 << 3;
+        /// It accesses memory at its first argument, and no more.
+        const ACCESS = 1 << 4;
+    }
+}
+
 /// One IR instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inst {
     /// What it does.
     pub code: Code,
+    /// What follows from that.
+    pub effects: Effects,
+    /// Count of arguments.
+    count: u8,
+    /// Index of the guest instruction in the block that it belongs to.
+    pub guest: u8,
     /// Arguments; unused ones are [`Val::NONE`].
     pub args: [Val; 6],
     /// Immediate.
     pub imm: u64,
-    /// Index of the guest instruction in the block that it belongs to.
-    pub guest: u16,
 }
 
 const _: () = assert!(size_of::<Inst>() <= 32, "units have thousands");
 
 impl Inst {
+    #[inline(always)]
+    fn new(code: Code, args: &[Val], imm: u64, guest: u8) -> Self {
+        let all = std::array::from_fn(|n| args.get(n).copied().unwrap_or(Val::NONE));
+        Self { code, effects: code.effects(), count: args.len() as u8, guest, args: all, imm }
+    }
+
     /// The arguments that are there.
     pub fn args(&self) -> impl Iterator<Item = Val> + '_ {
-        self.args.iter().copied().take_while(|&a| a != Val::NONE)
+        self.args[..usize::from(self.count)].iter().copied()
     }
 
     /// The kind of its result, if it has one.
@@ -160,38 +189,28 @@ impl Inst {
             _ => Some(Kind::I),
         }
     }
+}
 
-    /// Whether it may end in an exception or otherwise leave the unit.
-    #[must_use]
-    pub fn may_exit(&self) -> bool {
-        matches!(
-            self.code,
-            Code::CheckSp
-                | Code::Load(_)
-                | Code::Store(_)
-                | Code::LoadPair(_)
-                | Code::StorePair(_)
-                | Code::LoadV(_)
-                | Code::StoreV(_)
-                | Code::Call(_)
-        )
-    }
-
-    /// Whether it can be dropped when its result is unused.
-    #[must_use]
-    pub fn is_pure(&self) -> bool {
-        match self.code {
-            Code::Imm
-            | Code::Near
-            | Code::ImmV
-            | Code::GetX(_)
-            | Code::GetV(_)
-            | Code::GetNzcv
-            | Code::GetCarry
-            | Code::GetCond(_)
-            | Code::Second => true,
-            Code::Op(op) => !op.row().env,
-            _ => false,
+impl Code {
+    #[inline(always)]
+    fn effects(self) -> Effects {
+        match self {
+            Self::Imm | Self::Near | Self::ImmV | Self::GetX(_) | Self::GetV(_) | Self::Second => Effects::PURE,
+            Self::SetX(_) | Self::SetV(_) => Effects::empty(),
+            Self::Op(op) if op.row().env => Effects::empty(),
+            Self::Op(_) => Effects::PURE,
+            Self::Flags(FlagsOp::Adc | FlagsOp::Sbc, _) | Self::CondFlags(..) => {
+                Effects::READS_NZCV | Effects::WRITES_NZCV
+            }
+            Self::Flags(..) | Self::SetNzcv => Effects::WRITES_NZCV,
+            Self::GetNzcv | Self::GetCarry | Self::GetCond(_) => Effects::PURE | Effects::READS_NZCV,
+            Self::CheckSp | Self::Call(_) => Effects::MAY_EXIT,
+            Self::Load(_)
+            | Self::Store(_)
+            | Self::LoadPair(_)
+            | Self::StorePair(_)
+            | Self::LoadV(_)
+            | Self::StoreV(_) => Effects::MAY_EXIT | Effects::ACCESS,
         }
     }
 }
@@ -239,6 +258,49 @@ pub enum Term {
     Raised,
 }
 
+/// What a block does to guest registers and to NZCV.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// How often each guest register is read or written, up to 255; V registers are from [`FIRST_V`] on.
+    pub count: [u8; 64],
+    /// The guest registers that it writes, as a bit mask.
+    pub written: u64,
+    /// It looks at NZCV, or may leave and thereby show it, before it replaces it.
+    pub uses_nzcv: bool,
+    /// It replaces NZCV.
+    pub sets_nzcv: bool,
+}
+
+/// Number of V0 among guest registers; X0–X30 and the stack pointer are below.
+pub const FIRST_V: u8 = 32;
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self { count: [0; 64], written: 0, uses_nzcv: false, sets_nzcv: false }
+    }
+}
+
+impl Usage {
+    #[inline(always)]
+    fn add(&mut self, inst: &Inst) {
+        let (register, written) = match inst.code {
+            Code::GetX(r) => (r, false),
+            Code::SetX(r) => (r, true),
+            Code::GetV(r) => (FIRST_V + r, false),
+            Code::SetV(r) => (FIRST_V + r, true),
+            _ => {
+                let looks = inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT);
+                self.uses_nzcv |= looks && !self.sets_nzcv;
+                self.sets_nzcv |= inst.effects.contains(Effects::WRITES_NZCV);
+                return;
+            }
+        };
+        let count = &mut self.count[usize::from(register)];
+        *count = count.saturating_add(1);
+        self.written |= u64::from(written) << register;
+    }
+}
+
 /// A basic block of guest code.
 #[derive(Debug, Clone, Default)]
 pub struct Block {
@@ -246,14 +308,36 @@ pub struct Block {
     pub va: u64,
     /// Count of guest instructions.
     pub len: u16,
-    /// The IR.
+    /// The IR; see [`Block::push`].
     pub insts: Vec<Inst>,
+    /// What follows from it.
+    pub usage: Usage,
     /// Vector constants.
     pub vectors: Vec<u128>,
     /// Exceptions that it raises.
     pub exceptions: Vec<Exception>,
     /// How it ends.
     pub term: Term,
+}
+
+impl Block {
+    /// Begins a block at `va` anew, in the same memory.
+    pub fn begin(&mut self, va: u64) {
+        self.insts.clear();
+        self.vectors.clear();
+        self.exceptions.clear();
+        (self.va, self.len, self.usage, self.term) = (va, 0, Usage::default(), Term::Raised);
+    }
+
+    /// Appends an instruction of the current guest instruction; the value that it makes.
+    #[inline(always)]
+    pub fn push(&mut self, code: Code, args: &[Val], imm: u64) -> Val {
+        let val = Val(u16::try_from(self.insts.len()).expect("a block of 128 instructions has fewer values"));
+        let inst = Inst::new(code, args, imm, self.len as u8);
+        self.usage.add(&inst);
+        self.insts.push(inst);
+        val
+    }
 }
 
 /// A piece of one page of guest code: the blocks that its inner branches reach from the first.

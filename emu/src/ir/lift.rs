@@ -1,6 +1,6 @@
 //! Lift: the [`Build`] that records what instructions mean as IR.
 
-use super::block::{Block, Call, Code, FlagsOp, Inst, Term, Val};
+use super::block::{Block, Call, Code, FlagsOp, Term, Val};
 use super::op::{EvalFn, Op, OpSink};
 use super::{AtomicOp, Barrier, Build, Cond, Context, Exception, Flow, Mem, SysEnc, Wait};
 use crate::state::FpEnv;
@@ -29,11 +29,7 @@ impl Lift {
     /// integer operation on constants is a constant.
     #[must_use]
     pub fn new(va: u64, context: Context, simplify: bool, mut block: Block) -> Self {
-        let Block { insts, vectors, exceptions, .. } = &mut block;
-        insts.clear();
-        vectors.clear();
-        exceptions.clear();
-        (block.va, block.len, block.term) = (va, 0, Term::Raised);
+        block.begin(va);
         let (known_x, known_v) = ([Val::NONE; 32], [Val::NONE; 32]);
         Self { context, block, pc: va, sp_aligned: false, simplify, known_x, known_v }
     }
@@ -74,12 +70,9 @@ impl Lift {
         self.block
     }
 
+    #[inline(always)]
     fn push(&mut self, code: Code, args: &[Val], imm: u64) -> Val {
-        let mut all = [Val::NONE; 6];
-        all[..args.len()].copy_from_slice(args);
-        let val = Val(u16::try_from(self.block.insts.len()).expect("a block of 128 instructions has fewer values"));
-        self.block.insts.push(Inst { code, args: all, imm, guest: self.block.len });
-        val
+        self.block.push(code, args, imm)
     }
 
     /// Records a call. Some write guest registers behind the block's back: PSCI, ERET.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::bare::Bare;
 use super::{Exit, Frame, Key};
-use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
+use crate::ir::block::{Block, Call, Code, Term, Unit, Val};
 use crate::ir::op::vec::pack;
 use crate::ir::op::{CryptoOp, IntOp, Kind, Op, VecArithOp, VecOp, VecSatOp};
 use crate::ir::{Context, Exception};
@@ -49,13 +49,9 @@ fn result_register(op: Op, looped: bool) -> u8 {
 
 /// The operation on V0, V1, V2 (X0, X1, X2).
 fn unit(op: Op, imm: u64, va: u64, Shape { alike, crowded, looped }: Shape) -> Unit {
-    let mut insts = Vec::new();
-    let mut push = |code, args: &[Val], imm| {
-        let mut all = [Val::NONE; 6];
-        all[..args.len()].copy_from_slice(args);
-        insts.push(Inst { code, args: all, imm, guest: 0 });
-        Val(insts.len() as u16 - 1)
-    };
+    let mut block = Block::default();
+    block.begin(va);
+    let mut push = |code, args: &[Val], imm| block.push(code, args, imm);
     let bystanders: Vec<(u8, Val)> = BYSTANDERS.filter(|_| crowded).map(|r| (r, push(Code::GetV(r), &[], 0))).collect();
     // A comparison whose flags have to survive.
     let one = push(Code::Imm, &[], 1);
@@ -88,7 +84,7 @@ fn unit(op: Op, imm: u64, va: u64, Shape { alike, crowded, looped }: Shape) -> U
     } else {
         Term::Sync(va + 4)
     };
-    Unit { blocks: vec![Block { va, len: 1, insts, term, ..Block::default() }], context: CONTEXT }
+    Unit { blocks: vec![Block { len: 1, term, ..block }], context: CONTEXT }
 }
 
 /// The immediates with which instructions use an operation.
@@ -317,23 +313,17 @@ fn cryptography_agrees_with_its_meaning() {
 
 #[test]
 fn an_exception_in_a_loop_finds_vector_registers_in_the_state() {
-    let inst = |code, args: &[u16], imm| {
-        let mut all = [Val::NONE; 6];
-        all.iter_mut().zip(args).for_each(|(to, &arg)| *to = Val(arg));
-        Inst { code, args: all, imm, guest: 0 }
-    };
-    let insts = vec![
-        inst(Code::GetV(0), &[], 0),
-        inst(Code::GetV(1), &[], 0),
-        inst(Code::Op(Op::VecArith(VecArithOp::Add)), &[0, 1], 32),
-        inst(Code::SetV(0), &[2], 0),
-        inst(Code::GetX(7), &[], 0),
-        inst(Code::Call(Call::Raise), &[], 0),
-    ];
     let va = 0x1000;
-    let term = Term::If { cond: Val(4), target: va, next: va + 4 };
+    let mut block = Block::default();
+    block.begin(va);
+    let (a, b) = (block.push(Code::GetV(0), &[], 0), block.push(Code::GetV(1), &[], 0));
+    let sum = block.push(Code::Op(Op::VecArith(VecArithOp::Add)), &[a, b], 32);
+    block.push(Code::SetV(0), &[sum], 0);
+    let cond = block.push(Code::GetX(7), &[], 0);
+    block.push(Code::Call(Call::Raise), &[], 0);
+    let term = Term::If { cond, target: va, next: va + 4 };
     let unit = Unit {
-        blocks: vec![Block { va, len: 1, insts, term, exceptions: vec![Exception::UNDEFINED], ..Block::default() }],
+        blocks: vec![Block { len: 1, term, exceptions: vec![Exception::UNDEFINED], ..block }],
         context: CONTEXT,
     };
     let mut bare = Bare { expected: Some(Exception::UNDEFINED), ..Bare::new() };

@@ -14,9 +14,6 @@ pub(super) const MAX_X_HOMES: usize = 5;
 pub(super) const MAX_V_HOMES: usize = 4;
 pub(super) const MAX_HOMES: usize = MAX_X_HOMES + MAX_V_HOMES;
 
-/// Number of V0 among the guest registers that may have homes; X0–X30 and the stack pointer are below.
-pub(super) const FIRST_V: u8 = 32;
-
 /// Where an argument is, or a result goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loc {
@@ -60,7 +57,7 @@ pub(super) struct Site {
     pub pc: Pc,
     pub args: [Loc; 6],
     pub results: [Loc; 2],
-    /// Host register and guest register of each home that differs from the state, by numbers as [`FIRST_V`] says.
+    /// Host register and guest register of each home that differs from the state, by numbers as [`FIRST_V`](crate::ir::block::FIRST_V) says.
     pub dirty: [(u8, u8); MAX_HOMES],
     pub dirty_count: u8,
 }

@@ -3,8 +3,8 @@
 
 use super::cache::Cache;
 use super::frame::{Exit, Frame};
-use super::site::{FIRST_V, Loc, Pc, Site, Task};
-use crate::ir::block::Call;
+use super::site::{Loc, Pc, Site, Task};
+use crate::ir::block::{Call, FIRST_V};
 use crate::ir::op::Kind;
 use crate::ir::{Context, Env, Exception, Mem, Return, SysEnc};
 use crate::state::CpuState;

@@ -3,12 +3,11 @@
 use dynasmrt::{DynasmApi, dynasm};
 
 use super::super::frame::{self, Frame};
-use super::super::site::FIRST_V;
 use super::super::thunks::reg;
 use super::Emitter;
 use super::survey::Life;
 use crate::ir::Cond;
-use crate::ir::block::{Code, Val};
+use crate::ir::block::{Code, FIRST_V, Val};
 
 /// Where a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +35,10 @@ pub(super) enum At {
 type Set = u64;
 
 /// Temporaries and homes of the block that is being emitted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Registers {
-    /// The value in each temporary.
-    owner: [Option<Val>; 16],
+    /// The value in each temporary, or [`Val::NONE`].
+    owner: [Val; 16],
     taken: Set,
     /// What the current instruction holds on to.
     pinned: Set,
@@ -49,6 +48,12 @@ pub(super) struct Registers {
     needed: [u16; 16],
     /// Spill slots in use.
     spills: Set,
+}
+
+impl Default for Registers {
+    fn default() -> Self {
+        Self { owner: [Val::NONE; 16], taken: 0, pinned: 0, homes: 0, needed: [0; 16], spills: 0 }
+    }
 }
 
 impl Registers {
@@ -66,13 +71,13 @@ impl Registers {
     }
 
     fn own(&mut self, r: u8, val: Val) {
-        self.owner[usize::from(r)] = Some(val);
+        self.owner[usize::from(r)] = val;
         self.taken |= 1 << r;
         self.pinned |= 1 << r;
     }
 
     pub fn disown(&mut self, r: u8) {
-        self.owner[usize::from(r)] = None;
+        self.owner[usize::from(r)] = Val::NONE;
         self.taken &= !(1 << r);
     }
 
@@ -83,14 +88,14 @@ impl Registers {
         let r = if free != 0 {
             free.trailing_zeros() as u8
         } else {
-            let last = |r: &u8| self.owner[usize::from(*r)].map_or(0, |v| lives[usize::from(v.0)].last_use);
+            let last = |r: &u8| lives.get(usize::from(self.owner[usize::from(*r)].0)).map_or(0, |life| life.last_use);
             let candidates = (0..16).filter(|r| candidates >> r & 1 != 0);
             candidates.max_by_key(last).expect("an instruction pins fewer registers than there are")
         };
         self.pinned |= 1 << r;
         let victim = self.owner[usize::from(r)];
         self.disown(r);
-        (r, victim)
+        (r, (victim != Val::NONE).then_some(victim))
     }
 
     fn spill(&mut self, slots: usize) -> usize {
@@ -166,8 +171,8 @@ impl Emitter<'_> {
             return;
         }
         match self.at[usize::from(val.0)] {
-            At::Reg(r) if self.x.owner[usize::from(r)] == Some(val) => self.x.disown(r),
-            At::Xmm(r) if self.v.owner[usize::from(r)] == Some(val) => self.v.disown(r),
+            At::Reg(r) if self.x.owner[usize::from(r)] == val => self.x.disown(r),
+            At::Xmm(r) if self.v.owner[usize::from(r)] == val => self.v.disown(r),
             At::Spill(slot) => self.x.spills &= !(1 << slot),
             At::SpillV(slot) => self.v.spills &= !(1 << slot),
             _ => return,

@@ -18,10 +18,10 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::asm::Asm;
 use super::frame;
-use super::site::{FIRST_V, Loc, MAX_HOMES, Pc, Site, Task};
+use super::site::{Loc, MAX_HOMES, Pc, Site, Task};
 use super::slow::Registers;
 use super::thunks::Thunks;
-use crate::ir::block::{Block, Call, Code, Inst, Unit, Val};
+use crate::ir::block::{Block, Call, Code, Effects, FIRST_V, Inst, Unit, Val};
 use crate::ir::op::{Kind, Op};
 use alloc::At;
 use survey::{Life, Survey};
@@ -174,7 +174,7 @@ impl<'a> Emitter<'a> {
         self.conditions.clear();
         self.flags = flags::State::default();
         for (index, inst) in block.insts.iter().enumerate() {
-            if self.lives[index].uses > 0 || !inst.is_pure() {
+            if self.lives[index].uses > 0 || !inst.effects.contains(Effects::PURE) {
                 self.index = index;
                 self.emit_inst(inst);
                 self.end_inst();
@@ -322,7 +322,7 @@ impl<'a> Emitter<'a> {
 
     /// Records a site here.
     fn site(&mut self, task: Task, args: [Loc; 6], results: [Loc; 2]) -> usize {
-        let guest = self.block.insts.get(self.index).map_or(self.block.len.saturating_sub(1), |i| i.guest);
+        let guest = self.block.insts.get(self.index).map_or(self.block.len.saturating_sub(1), |i| i.guest.into());
         let mut dirty = [(0, 0); MAX_HOMES];
         let mut dirty_count = 0;
         for (home, guest) in self.homes(self.dirty) {

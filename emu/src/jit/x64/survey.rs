@@ -1,8 +1,8 @@
 //! What emission must know in advance: of a unit, where its blocks lead and which guest registers they use; of a block, how
 //! long each value lives.
 
-use super::super::site::{FIRST_V, MAX_V_HOMES, MAX_X_HOMES};
-use crate::ir::block::{Block, Code, FlagsOp, Inst, Term, Unit};
+use super::super::site::{MAX_V_HOMES, MAX_X_HOMES};
+use crate::ir::block::{Block, Code, Effects, FIRST_V, Inst, Term, Unit, Usage};
 use crate::ir::op::{IntOp, Op};
 
 /// Host registers for homes.
@@ -78,7 +78,14 @@ impl Survey {
         }
         let mut weight = [0u32; 64];
         for (n, block) in unit.blocks.iter().enumerate() {
-            self.blocks[n].scan(block, in_loop[n], &mut weight);
+            let Usage { count, written, uses_nzcv, sets_nzcv } = block.usage;
+            let summary = &mut self.blocks[n];
+            (summary.written, summary.uses_nzcv, summary.sets_nzcv) = (written, uses_nzcv, sets_nzcv);
+            // Vector registers get homes only by loops, since elsewhere few are used twice in a unit.
+            let (registers, factor) = if in_loop[n] { (64, 8) } else { (usize::from(FIRST_V), 1) };
+            for (weight, count) in weight.iter_mut().zip(count).take(registers) {
+                *weight += factor * u32::from(count);
+            }
         }
         self.homes = choose_homes(&weight);
         let homes = (0..64).filter(|&r| self.homes[r].is_some()).fold(0u64, |mask, r| mask | 1 << r);
@@ -121,37 +128,6 @@ impl Survey {
     }
 }
 
-impl Summary {
-    fn scan(&mut self, block: &Block, in_loop: bool, weight: &mut [u32; 64]) {
-        let factor = if in_loop { 8 } else { 1 };
-        let mut decided = false;
-        for inst in &block.insts {
-            match inst.code {
-                Code::GetX(r) => weight[usize::from(r)] += factor,
-                Code::SetX(r) => {
-                    weight[usize::from(r)] += factor;
-                    self.written |= 1 << r;
-                }
-                // Vector registers get homes only by loops, since elsewhere few are used twice in a unit.
-                Code::GetV(r) if in_loop => weight[usize::from(FIRST_V + r)] += factor,
-                Code::SetV(r) => {
-                    self.written |= 1 << (FIRST_V + r);
-                    if in_loop {
-                        weight[usize::from(FIRST_V + r)] += factor;
-                    }
-                }
-                _ => {}
-            }
-            if !decided {
-                let (reads, writes) = nzcv_effect(inst.code);
-                self.uses_nzcv = reads || inst.may_exit();
-                self.sets_nzcv = writes;
-                decided = self.uses_nzcv || writes;
-            }
-        }
-    }
-}
-
 /// The guest registers used most get homes; inner loops are counted eightfold.
 fn choose_homes(weight: &[u32; 64]) -> Homes {
     let mut homes = [None; 64];
@@ -182,16 +158,6 @@ fn successors(term: &Term) -> [Option<u64>; 2] {
         Term::Jump(target) | Term::Poll(target) => [Some(target), None],
         Term::If { target, next, .. } => [Some(target), Some(next)],
         _ => [None, None],
-    }
-}
-
-/// What an instruction does to NZCV: whether it looks, whether it replaces.
-fn nzcv_effect(code: Code) -> (bool, bool) {
-    match code {
-        Code::Flags(FlagsOp::Adc | FlagsOp::Sbc, _) | Code::CondFlags(..) => (true, true),
-        Code::Flags(..) | Code::SetNzcv => (false, true),
-        Code::GetNzcv | Code::GetCarry | Code::GetCond(_) => (true, false),
-        _ => (false, false),
     }
 }
 
@@ -228,7 +194,7 @@ pub(super) fn lives(lives: &mut Vec<Life>, block: &Block, nzcv_out: bool) {
     for (n, inst) in block.insts.iter().enumerate().rev() {
         let life = lives[n];
         lives[n].nzcv = nzcv;
-        if life.uses == 0 && inst.is_pure() {
+        if life.uses == 0 && inst.effects.contains(Effects::PURE) {
             continue;
         }
         for arg in inst.args() {
@@ -238,23 +204,16 @@ pub(super) fn lives(lives: &mut Vec<Life>, block: &Block, nzcv_out: bool) {
         }
         if life.uses == 1 && is_near_address(block, inst) {
             let user = block.insts.get(usize::from(life.last_use));
-            if user.is_some_and(|user| is_access(user.code) && user.args[0].0 == n as u16) {
+            if user.is_some_and(|user| user.effects.contains(Effects::ACCESS) && user.args[0].0 == n as u16) {
                 lives[n].fused = true;
                 let base = &mut lives[usize::from(inst.args[0].0)];
                 base.last_use = base.last_use.max(life.last_use);
             }
         }
-        let (reads, writes) = nzcv_effect(inst.code);
-        nzcv = reads || inst.may_exit() || (nzcv && !writes);
+        nzcv &= !inst.effects.contains(Effects::WRITES_NZCV);
+        nzcv |= inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT);
         lives[n].nzcv = nzcv;
     }
-}
-
-fn is_access(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Load(_) | Code::Store(_) | Code::LoadPair(_) | Code::StorePair(_) | Code::LoadV(_) | Code::StoreV(_)
-    )
 }
 
 /// Whether an instruction adds a constant that an access can hold.

@@ -5,12 +5,11 @@ use std::mem::offset_of;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
-use super::super::site::FIRST_V;
 use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
 use super::flags::host_condition;
-use crate::ir::block::{Code, Term, Val};
+use crate::ir::block::{Code, FIRST_V, Term, Val};
 use crate::ir::op::{IntOp, Op};
 use crate::mmu::tlb::{ENTRIES, JUMPS, Memory, slot};
 

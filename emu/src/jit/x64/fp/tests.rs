@@ -39,13 +39,13 @@ impl Rig {
     fn translate(&mut self, insts: &[(Code, &[u16], u64)], fp_mode: bool) -> u64 {
         let va = 0x1000 + 4 * self.next;
         self.next += 1;
-        let inst = |&(code, of, imm): &(Code, &[u16], u64)| {
-            let mut args = [Val::NONE; 6];
-            args.iter_mut().zip(of).for_each(|(arg, &n)| *arg = Val(n));
-            Inst { code, args, imm, guest: 0 }
-        };
-        let insts = insts.iter().map(inst).collect();
-        let block = Block { va, len: 1, insts, term: Term::Sync(va + 4), ..Block::default() };
+        let mut block = Block::default();
+        block.begin(va);
+        for (code, of, imm) in insts {
+            let args: Vec<Val> = of.iter().map(|&n| Val(n)).collect();
+            block.push(*code, &args, *imm);
+        }
+        (block.len, block.term) = (1, Term::Sync(va + 4));
         let context = context(fp_mode);
         self.bare.cache.insert(Key::new(va, va, context), &Unit { blocks: vec![block], context })
     }
