@@ -96,8 +96,8 @@ impl Session<'_> {
             // Who halted is asked anyway.
             let _ = rustix::io::read(self.bell, &mut count);
         }
-        if waited.ready(2) {
-            // One debugger at a time.
+        if waited.ready(2) && !waited.ends(0) {
+            // One debugger at a time; the next one waits when this one is about to go.
             drop(self.listener.accept());
         }
         if (waited.ready(0) && !wire.read()) || (self.target.debugger.stopped() && self.target.debugger.ended()) {

@@ -28,23 +28,28 @@ const GREETING: usize = 4096;
 const PIECE: usize = 16 << 10;
 
 /// What of several sources has something to say.
-pub struct Wait(Vec<bool>);
+pub struct Wait(Vec<PollFlags>);
 
 impl Wait {
     /// Waits a breath at most.
     pub fn for_any(sources: &[&dyn AsFd]) -> Self {
-        let mut polled: Vec<_> =
-            sources.iter().map(|source| PollFd::from_borrowed_fd(source.as_fd(), PollFlags::IN)).collect();
+        let flags = PollFlags::IN | PollFlags::RDHUP;
+        let mut polled: Vec<_> = sources.iter().map(|source| PollFd::from_borrowed_fd(source.as_fd(), flags)).collect();
         match poll(&mut polled, Some(&BREATH)) {
-            Ok(_) => Self(polled.iter().map(|source| !source.revents().is_empty()).collect()),
+            Ok(_) => Self(polled.iter().map(PollFd::revents).collect()),
             // A signal came.
-            Err(_) => Self(vec![false; sources.len()]),
+            Err(_) => Self(vec![PollFlags::empty(); sources.len()]),
         }
     }
 
     /// Whether the source of this number has, or has ended.
     pub fn ready(&self, source: usize) -> bool {
-        self.0[source]
+        !self.0[source].is_empty()
+    }
+
+    /// Whether the source of this number will say no more than what is there.
+    pub fn ends(&self, source: usize) -> bool {
+        self.0[source].intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
     }
 }
 
@@ -101,7 +106,7 @@ impl Wire {
         while !has_packet(&self.heard) {
             let waited = Wait::for_any(&[&*self, listener]);
             let lost = waited.ready(0) && !self.read();
-            if waited.ready(1) {
+            if waited.ready(1) && !waited.ends(0) {
                 drop(listener.accept());
             }
             if lost || machine.ended() || Instant::now() > until || self.heard.len() > GREETING {
