@@ -1,6 +1,6 @@
 //! Debian's `gdb-multiarch` debugs a bare-metal program and Debian's kernel; clients that misbehave leave the guest alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handset_tests::console::Console;
@@ -127,6 +127,14 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks(3).flat_map(digits).collect()
 }
 
+/// Puts the program there and gives a command; the address of its store, and where it counts.
+fn put_counting(console: &mut Console, command: &str) -> (u64, u64) {
+    let (elf, store, count) = counting();
+    let file = format!("echo {} | base64 -d > /tmp/count && chmod +x /tmp/count", base64(&elf));
+    console.ok(&format!("{file} && {command}"), SHORT);
+    (store, count)
+}
+
 /// The address of a kernel's symbol.
 fn kernel_symbol(console: &mut Console, name: &str) -> u64 {
     let line = console.ok(&format!("grep ' {name}$' /proc/kallsyms"), SHORT);
@@ -145,8 +153,7 @@ fn gdb_debugs_debians_kernel_without_symbols() {
     console.ok("dmesg -n 1; echo 0 > /proc/sys/kernel/kptr_restrict", SHORT);
     let open = kernel_symbol(&mut console, "do_sys_openat2");
     let die = kernel_symbol(&mut console, "die");
-    let (elf, store, count) = counting();
-    console.ok(&format!("echo {} | base64 -d > /tmp/count && chmod +x /tmp/count", base64(&elf)), SHORT);
+    let (store, count) = put_counting(&mut console, "true");
     gdb.interrupt();
     let said = gdb.end(SHORT);
     assert!(said.contains("SIGINT"), "{said}");
@@ -293,7 +300,7 @@ impl Chance {
 }
 
 /// That the machine goes round, with nothing set.
-fn goes_round(socket: &std::path::Path) {
+fn goes_round(socket: &Path) {
     let read = || {
         let mut client = Client::connect(socket);
         let said = client.ask(&format!("m{:x},8", rounds::ROUNDS)).expect("a debugger is served");
@@ -305,30 +312,28 @@ fn goes_round(socket: &std::path::Path) {
     assert!(read() > before, "the machine stands still");
 }
 
-#[test]
-fn clients_that_go_at_any_byte_leave_nothing_behind() {
-    let rounds: usize = std::env::var("HANDSET_GDB_ROUNDS").ok().map_or(500, |n| n.parse().expect("a count of rounds"));
-    let scratch = Scratch::new("gdb-gone");
-    let (_machine, socket) = going_round(&scratch, 4);
-    let (store, count) = (rounds::STORE, rounds::ROUNDS);
+/// Connects and goes again at any byte, time and again, with breakpoints and a watchpoint at these addresses on the way.
+fn come_and_go(socket: &Path, breakpoints: [u64; 2], watchpoint: u64, mut look: impl FnMut()) {
+    let times: usize =
+        std::env::var("HANDSET_GDB_TIMES").ok().map_or(300, |n| n.parse().expect("a count of connections"));
     let packets = [
         "qSupported:multiprocess+;swbreak+".to_owned(),
         "?".to_owned(),
         "qXfer:features:read:target.xml:0,ffb".to_owned(),
-        format!("Z0,{store:x},4"),
-        format!("Z1,{:x},4", rounds::LOOP),
-        format!("Z2,{count:x},8"),
+        format!("Z0,{:x},4", breakpoints[0]),
+        format!("Z1,{:x},4", breakpoints[1]),
+        format!("Z2,{watchpoint:x},8"),
         "g".to_owned(),
         "vCont;c".to_owned(),
         "vCont;s:p1.1;c".to_owned(),
         "vCont;r0,ffffffff:p1.2;c".to_owned(),
-        format!("M{count:x},1:00"),
+        format!("m{watchpoint:x},8"),
         "p44".to_owned(),
         "\u{3}".to_owned(),
     ];
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-    for round in 0..rounds {
-        let mut client = Client::connect(&socket);
+    for time in 0..times {
+        let mut client = Client::connect(socket);
         let mut bytes = Vec::new();
         for _ in 0..1 + chance.below(12) {
             let packet = &packets[chance.below(packets.len())];
@@ -336,15 +341,45 @@ fn clients_that_go_at_any_byte_leave_nothing_behind() {
         }
         bytes.truncate(1 + chance.below(bytes.len()));
         client.send(&bytes);
-        if round % 3 == 0 {
+        if time % 3 == 0 {
             client.half_close();
         }
         drop(client);
-        if round % 100 == 0 {
-            goes_round(&socket);
+        if time % 100 == 0 {
+            look();
         }
     }
-    goes_round(&socket);
+    look();
+}
+
+#[test]
+fn clients_that_go_at_any_byte_leave_nothing_behind() {
+    let scratch = Scratch::new("gdb-gone");
+    let (_machine, socket) = going_round(&scratch, 4);
+    come_and_go(&socket, [rounds::STORE, rounds::LOOP], rounds::ROUNDS, || goes_round(&socket));
+}
+
+#[test]
+fn clients_that_go_at_any_byte_leave_linux_alone() {
+    let scratch = Scratch::new("gdb-gone-linux");
+    let socket = scratch.file("gdb");
+    let mut console = Emulator::Handset.start(&Machine::guest("debian12").smp(4).gdb(&socket));
+    Gdb::connect(&socket, None).expect("detach", "detached");
+    console.wait_for("handset# ", LONG);
+    console.ok("dmesg -n 1; echo 0 > /proc/sys/kernel/kptr_restrict", SHORT);
+    let open = kernel_symbol(&mut console, "do_sys_openat2");
+    let (store, count) = put_counting(&mut console, "/tmp/count & true");
+    console.ok("(while :; do cat /proc/self/stat > /dev/null; done) & true", SHORT);
+    come_and_go(&socket, [open, store], count, || {
+        console.ok("cat /proc/uptime", SHORT);
+        let said = Client::connect(&socket).monitor("info").expect("a debugger is served");
+        assert!(said.contains("breakpoints set: 0, watchpoints set: 0"), "{said}");
+    });
+    // The time that debuggers took was none for the guest.
+    let log = console.ok("dmesg", SHORT);
+    assert!(!["stall", "lockup", "Oops"].iter().any(|word| log.contains(word)), "{log}");
+    console.send("poweroff\n");
+    assert_eq!(console.end(SHORT).code(), Some(0), "the exit status after the guest has powered off");
 }
 
 #[test]
