@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use handset_tests::console::Console;
 use handset_tests::emulator::{Emulator, Machine};
-use handset_tests::gdb::{Client, Gdb, framed};
+use handset_tests::gdb::{Client, Gdb, framed, framed_bytes};
 use handset_tests::guest::{self, Scratch};
 use handset_tests::rounds;
 
@@ -184,12 +184,11 @@ fn gdb_debugs_debians_kernel_without_symbols() {
     assert!(said.contains("Breakpoint"), "{said}");
     gdb.ask("delete");
     gdb.ask(&format!("watch *(long *){count:#x}"));
-    let mut last = gdb.number(&format!("*(long *){count:#x}"));
-    for _ in 0..20 {
+    let first = gdb.number(&format!("*(long *){count:#x}"));
+    for value in first + 1..=first + 20 {
         let said = gdb.expect("continue", "Hardware watchpoint");
-        assert!(said.contains(&format!("New value = {}", last + 1)), "{said}");
+        assert!(said.contains(&format!("New value = {value}")), "{said}");
         assert_eq!((gdb.number("$pc"), gdb.number("$_thread")), (store + 4, 2));
-        last += 1;
     }
     gdb.ask("delete");
     gdb.begin("continue");
@@ -380,6 +379,72 @@ fn clients_that_go_at_any_byte_leave_linux_alone() {
     assert!(!["stall", "lockup", "Oops"].iter().any(|word| log.contains(word)), "{log}");
     console.send("poweroff\n");
     assert_eq!(console.end(SHORT).code(), Some(0), "the exit status after the guest has powered off");
+}
+
+#[test]
+fn packets_with_changed_letters_do_no_harm() {
+    const PACKETS: &[&str] = &[
+        "qSupported:multiprocess+;swbreak+;xmlRegisters=i386",
+        "QStartNoAckMode",
+        "qXfer:features:read:target.xml:0,ffb",
+        "qXfer:memory-map:read::0,1000",
+        "qfThreadInfo",
+        "qThreadExtraInfo,p1.1",
+        "qC",
+        "Hgp1.1",
+        "Hcp1.-1",
+        "Tp1.2",
+        "g",
+        "p0",
+        "P22=0000000000000000",
+        "m40300000,40",
+        "M40310000,4:01020304",
+        "X40310000,4:abcd",
+        "Z0,40200078,4",
+        "z0,40200078,4",
+        "Z2,40300000,8",
+        "z2,40300000,8",
+        "vCont?",
+        "vCont;s:p1.1;c",
+        "vCont;r40200000,40200080:p1.1;c:p1.2",
+        "vMustReplyEmpty",
+        "vFile:open:2f,0,0",
+        "qRcmd,696e666f",
+        "qRcmd,7068797320307834303330303030302031363238",
+        "s",
+        "c",
+        "?",
+        "D",
+    ];
+    const LETTERS: &[u8] = b"0189afFpmcszZ-;:,.=#*}{?+\x00\x7f\x80\xff";
+    let times: usize = std::env::var("HANDSET_GDB_TIMES").ok().map_or(2000, |n| n.parse().expect("a count of packets"));
+    let scratch = Scratch::new("gdb-letters");
+    let (_machine, socket) = going_round(&scratch, 2);
+    drop(Gdb::connect(&socket, None));
+    let mut chance = Chance(0x2545_f491_4f6c_dd1d);
+    let mut client = Client::connect(&socket);
+    for time in 0..times {
+        let mut packet = PACKETS[chance.below(PACKETS.len())].as_bytes().to_vec();
+        for _ in 0..chance.below(3) {
+            let at = chance.below(packet.len());
+            match chance.below(3) {
+                0 => packet[at] = LETTERS[chance.below(LETTERS.len())],
+                1 => packet.insert(at, LETTERS[chance.below(LETTERS.len())]),
+                _ => packet.truncate(at.max(1)),
+            }
+        }
+        // A Ctrl-C stops what a packet may have resumed.
+        if !client.send(&framed_bytes(&packet)) || !client.send(&[3]) || client.ask("?").is_none() {
+            client = Client::connect(&socket);
+        }
+        if time % 500 == 0 {
+            drop(client);
+            goes_round(&socket);
+            client = Client::connect(&socket);
+        }
+    }
+    drop(client);
+    goes_round(&socket);
 }
 
 #[test]

@@ -150,6 +150,11 @@ impl Client {
 
 /// A packet as it goes over the wire.
 pub fn framed(packet: &str) -> Vec<u8> {
-    let sum = packet.bytes().fold(0u8, u8::wrapping_add);
-    format!("${packet}#{sum:02x}").into_bytes()
+    framed_bytes(packet.as_bytes())
+}
+
+/// The same of any bytes.
+pub fn framed_bytes(packet: &[u8]) -> Vec<u8> {
+    let sum = packet.iter().copied().fold(0u8, u8::wrapping_add);
+    [b"$", packet, format!("#{sum:02x}").as_bytes()].concat()
 }

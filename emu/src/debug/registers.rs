@@ -56,7 +56,7 @@ impl Register {
 
     /// Its size in bytes.
     #[must_use]
-    pub fn len(self) -> usize {
+    pub fn bytes(self) -> usize {
         match self {
             Self::X(_) | Self::Pc | Self::System(_) => 8,
             Self::V(_) => 16,
@@ -97,7 +97,7 @@ impl Register {
 impl RegId for Register {
     fn from_raw_id(id: usize) -> Option<(Self, Option<NonZeroUsize>)> {
         let register = Self::from_number(id)?;
-        Some((register, NonZeroUsize::new(register.len())))
+        Some((register, NonZeroUsize::new(register.bytes())))
     }
 }
 
@@ -117,7 +117,7 @@ impl Registers for Values {
     }
 
     fn gdb_deserialize(&mut self, bytes: &[u8]) -> Result<(), ()> {
-        let all = Register::general().map(Register::len).sum();
+        let all = Register::general().map(Register::bytes).sum();
         self.0 = bytes.get(..all).ok_or(())?.to_vec();
         Ok(())
     }
@@ -152,8 +152,10 @@ const PSTATE: &[(&str, u32, u32)] = &[
     ("N", 31, 31),
 ];
 
-/// Views of a vector register: name, and for each kind of element its name, type and count.
-const VIEWS: &[(&str, &[(&str, &str, u32)])] = &[
+/// A view of a vector register: its name, and for each kind of element name, type and count.
+type View = (&'static str, &'static [(&'static str, &'static str, u32)]);
+
+const VIEWS: &[View] = &[
     ("d", &[("f", "ieee_double", 2), ("u", "uint64", 2), ("s", "int64", 2)]),
     ("s", &[("f", "ieee_single", 4), ("u", "uint32", 4), ("s", "int32", 4)]),
     ("h", &[("f", "ieee_half", 8), ("u", "uint16", 8), ("s", "int16", 8)]),
@@ -231,7 +233,7 @@ mod tests {
             let reg = &xml[at..at + xml[at..].find('>').unwrap()];
             let number = reg.split("regnum=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
             assert_eq!(Register::from_number(number), Some(register), "{reg}");
-            assert!(reg.contains(&format!("bitsize=\"{}\"", 8 * register.len())), "{reg}");
+            assert!(reg.contains(&format!("bitsize=\"{}\"", 8 * register.bytes())), "{reg}");
         }
     }
 

@@ -151,7 +151,7 @@ impl threads::MultiThreadBase for Target {
         self.current = cpu(tid).min(self.debugger.cpus() - 1);
         let read = |register: Register, vcpu: &mut _| {
             let value = register.read(vcpu, None).unwrap_or(0);
-            value.to_le_bytes()[..register.len()].to_vec()
+            value.to_le_bytes()[..register.bytes()].to_vec()
         };
         let all = self.debugger.on(cpu(tid), move |vcpu| Register::general().flat_map(|r| read(r, vcpu)).collect());
         values.0 = all.map_err(refused)?;
@@ -162,7 +162,7 @@ impl threads::MultiThreadBase for Target {
         let mut rest = &values.0[..];
         let mut all = Vec::new();
         for register in Register::general() {
-            let bytes = rest.split_off(..register.len()).ok_or(TargetError::NonFatal)?;
+            let bytes = rest.split_off(..register.bytes()).ok_or(TargetError::NonFatal)?;
             all.push((register, number(bytes)));
         }
         // PSTATE comes first, since it says which stack pointer is meant.
@@ -212,14 +212,14 @@ impl SingleRegisterAccess<Tid> for Target {
         let row = self.system(register);
         let value = self.debugger.on(cpu(tid), move |vcpu| register.read(vcpu, row.as_ref())).map_err(refused)?;
         let value = value.ok_or(TargetError::NonFatal)?.to_le_bytes();
-        let target = buf.get_mut(..register.len()).ok_or(TargetError::NonFatal)?;
-        target.copy_from_slice(&value[..register.len()]);
-        Ok(register.len())
+        let target = buf.get_mut(..register.bytes()).ok_or(TargetError::NonFatal)?;
+        target.copy_from_slice(&value[..register.bytes()]);
+        Ok(register.bytes())
     }
 
     fn write_register(&mut self, tid: Tid, register: Register, bytes: &[u8]) -> TargetResult<(), Self> {
         let row = self.system(register);
-        let value = number(bytes.get(..register.len()).ok_or(TargetError::NonFatal)?);
+        let value = number(bytes.get(..register.bytes()).ok_or(TargetError::NonFatal)?);
         let written = self.debugger.on(cpu(tid), move |vcpu| register.write(vcpu, row.as_ref(), value));
         written.map_err(refused)?.then_some(()).ok_or(TargetError::NonFatal)
     }
@@ -227,7 +227,7 @@ impl SingleRegisterAccess<Tid> for Target {
 
 impl ThreadExtraInfo for Target {
     fn thread_extra_info(&self, tid: Tid, buf: &mut [u8]) -> Result<usize, Refused> {
-        let text = self.debugger.on(cpu(tid), |vcpu| monitor::state(vcpu)).unwrap_or_default();
+        let text = self.debugger.on(cpu(tid), monitor::state).unwrap_or_default();
         Ok(copy(&text, 0, text.len(), buf))
     }
 }
