@@ -93,7 +93,7 @@ fn gdb_debugs_a_bare_metal_program() {
     drop(gdb);
     let mut gdb = Gdb::connect(&socket, None);
     assert!(gdb.number(&format!("*(long *){at:#x}")) > 0, "it went round while nobody looked");
-    gdb.ask("kill");
+    gdb.expect("kill", "killed");
     assert_eq!(machine.end(SHORT).code(), Some(0), "the exit status after gdb's kill");
 }
 

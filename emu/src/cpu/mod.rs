@@ -124,6 +124,11 @@ impl Vcpu {
         Self { frame: Frame::new(reset_state()), core, epoch: 0 }
     }
 
+    /// Registers as after power-on, once the vCPU is off; it is started by itself.
+    pub fn reset(&mut self) {
+        self.frame.s = reset_state();
+    }
+
     /// Architectural state.
     #[must_use]
     pub fn state(&self) -> &CpuState {

@@ -263,6 +263,7 @@ impl Machine {
                 }
                 shared.reset();
                 board.reset();
+                vcpus.iter_mut().for_each(Vcpu::reset);
                 if let Some(cache) = cache {
                     forget_code(cache, board.bus.ram());
                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use emu::debug::{Debugger, Refused, Target};
 use emu::machine::Handle;
+use gdbstub::conn::Connection;
 use gdbstub::stub::state_machine::GdbStubStateMachine;
 use gdbstub::stub::{DisconnectReason, GdbStub, GdbStubError, MultiThreadStopReason};
 use rustix::event::{EventfdFlags, eventfd};
@@ -61,7 +62,14 @@ impl Session<'_> {
         let mut state = self.take(state, &heard)?;
         loop {
             state = match state {
-                State::Disconnected(stub) => return Ok(stub.get_reason()),
+                State::Disconnected(mut stub) => {
+                    let reason = stub.get_reason();
+                    if reason == DisconnectReason::Kill {
+                        // gdb waits for a word, and the stub has none. If it has gone, so be it.
+                        let _ = stub.borrow_conn().write_all(b"$OK#9a").and_then(|()| stub.borrow_conn().send());
+                    }
+                    return Ok(reason);
+                }
                 State::Idle(mut stub) => {
                     let heard = self.listen(stub.borrow_conn())?;
                     self.take(stub.into(), &heard)?
