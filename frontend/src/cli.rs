@@ -11,6 +11,7 @@ use emu::cpu::Engine;
 use emu::machine::{Gic, cpu_models};
 
 use crate::disk::DriveSpec;
+use crate::gdb;
 use crate::net::{NetSpec, UserSpec};
 use crate::serial::Target;
 
@@ -23,6 +24,7 @@ Examples:
   handset run --bios QEMU_EFI.fd --drive file=disk.qcow2,format=qcow2 --smp 4 --memory 2G
   handset run --guest installer --net user,hostfwd=tcp:127.0.0.1:2222-:22
   handset run --headless --screenshot-at 5=demo.png
+  handset run --guest debian12 --headless --gdb 127.0.0.1:1234 --wait-gdb
 
 Exit status: 0 when the guest powered off or the user closed it, 1 on failure, 2 for a wrong command line,
 128 + N when signal N ended it.";
@@ -102,6 +104,12 @@ pub struct Run {
     /// What executes the guest's instructions: jit translates them; interp interprets them, slowly
     #[arg(long, value_name = "ENGINE", default_value = ENGINES[0].0, value_parser = engine)]
     pub accel: Engine,
+    /// Let a debugger come to this socket: gdb-multiarch -ex 'target remote …' (docs/debugging.md)
+    #[arg(long, value_name = "ADDRESS:PORT|unix:F")]
+    pub gdb: Option<gdb::Address>,
+    /// Wait for the debugger before the first instruction
+    #[arg(long, requires = "gdb")]
+    pub wait_gdb: bool,
     /// Print counters at the end
     #[arg(long)]
     pub stats: bool,
@@ -296,7 +304,8 @@ mod tests {
         let run = run("--kernel Image --initrd i --dtb d --drive file=a,format=raw,readonly \
                        --drive file=b,format=qcow2,snapshot --net user,hostfwd=tcp:127.0.0.1:5655-:5555 --smp 4 \
                        --memory 2G --cpu handset --gic 2 --display 1080x2400 --serial unix:/tmp/s --headless \
-                       --screenshot-at 1.5=a.png --screenshot-at 3=b=c.png --accel interp --stats")
+                       --screenshot-at 1.5=a.png --screenshot-at 3=b=c.png --accel interp --stats \
+                       --gdb 127.0.0.1:1234 --wait-gdb")
         .unwrap();
         assert_eq!((run.smp, run.memory, run.gic, run.display), (4, Some(2 << 30), Gic::V2, (1080, 2400)));
         assert_eq!(run.serial, Some(Target::Unix("/tmp/s".into())));
@@ -363,6 +372,8 @@ mod tests {
             ("--drive a.img", "--drive a.img: write file=a.img,format=raw or file=a.img,format=qcow2"),
             ("--net tap", "--net tap: only \"user\" and \"none\" are known"),
             ("--screenshot-at soon=a.png", "--screenshot-at soon=a.png: write SECONDS=FILE.png"),
+            ("--gdb 1234", "--gdb 1234: write ADDRESS:PORT, such as 127.0.0.1:1234, or unix:PATH"),
+            ("--wait-gdb", "--gdb is missing (see `handset run --help`)"),
             ("--accel kvm", "--accel kvm: there is no such engine; there are: "),
             ("--kernel a --bios b", "--kernel: does not go together with --bios"),
             ("--kernel a --kernel b", "--kernel: is given twice"),

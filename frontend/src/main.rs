@@ -7,10 +7,12 @@
 //! | `session`, `power`, `signals`, `undo` | a run from start to end, however it ends |
 //! | `screen`, `screenshot`, `window`, `headless` | what the phone shows, and to whom |
 //! | `disk`, `net`, `serial`, `host` | what the host gives to devices |
+//! | `gdb`, `socket` | a debugger's way in; private sockets |
 //! | `stats` | what was counted |
 
 mod cli;
 mod disk;
+mod gdb;
 mod guest;
 mod headless;
 mod host;
@@ -22,6 +24,7 @@ mod screenshot;
 mod serial;
 mod session;
 mod signals;
+mod socket;
 mod stats;
 mod undo;
 mod window;
@@ -96,6 +99,10 @@ fn perform(run: &Run) -> Result<u8> {
     let Phone { title, machine, serial, display, screen, touch, keyboard } = phone::build(run)?;
     // What was asked for is looked at before what there is to show it on.
     let place = if run.headless { None } else { Some(window::open()?) };
+    let gdb = run.gdb.as_ref().map(gdb::Gdb::listen).transpose()?;
+    if run.wait_gdb {
+        machine.handle().hold();
+    }
     let power = Power::new(machine.handle());
     let session = Session {
         machine,
@@ -104,6 +111,7 @@ fn perform(run: &Run) -> Result<u8> {
         screen: screen.clone(),
         screenshots: run.screenshots.clone(),
         power: power.clone(),
+        gdb,
     };
     let outcome = match place {
         None => headless::run(session)?,

@@ -10,6 +10,7 @@ use emu::cpu::Verdict;
 use emu::machine::{Machine, Stats};
 
 use crate::cli::Screenshot;
+use crate::gdb::Gdb;
 use crate::power::Power;
 use crate::screen::Screen;
 use crate::screenshot::Album;
@@ -34,6 +35,8 @@ pub struct Session {
     pub screenshots: Vec<Screenshot>,
     /// How to end it.
     pub power: Power,
+    /// Where a debugger may come.
+    pub gdb: Option<Gdb>,
 }
 
 /// How a phone ended.
@@ -62,17 +65,21 @@ impl Session {
     /// # Errors
     /// One line that names the option.
     pub fn start(self, ended: impl FnOnce(Outcome) + Send + 'static) -> Result<()> {
-        let Self { mut machine, serial, display, screen, screenshots, power } = self;
+        let Self { mut machine, serial, display, screen, screenshots, power, gdb } = self;
         signals::heed(power.clone()).context("the host gives no way to hear of signals")?;
         let no_thread = "the host gives no thread";
         let album = Album::start(screenshots, screen, display.size()).context(no_thread)?;
         let output = serial.start(machine.handle().serial, power.clone())?;
+        let gdb = gdb.map(|gdb| gdb.start(machine.handle(), power.clone())).transpose()?;
         let run = move || {
             let started = Instant::now();
             let verdict = catch_unwind(AssertUnwindSafe(|| machine.run()));
             let time = started.elapsed();
             let stats = verdict.is_ok().then(|| machine.stats());
             drop(machine);
+            if let Some(gdb) = gdb {
+                gdb.finish();
+            }
             let status = status(verdict.ok(), &power, &output, album);
             ended(Outcome { status, stats, time });
         };

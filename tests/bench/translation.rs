@@ -40,6 +40,7 @@ fn main() {
         spsel: true,
         mmu: true,
         step: false,
+        fixed: false,
     };
     let word = |va: u64| words[((va - BASE) / 4) as usize];
     let mut best: Option<[Duration; 2]> = None;

@@ -98,6 +98,8 @@ fn a_port_in_use_is_told() {
     let address = holder.local_addr().expect("a bound address").to_string();
     let told = headless(&["--net", &format!("user,hostfwd=tcp:{address}-:22")]);
     assert!(told.contains(&address) && told.contains("in use"), "{told}");
+    let told = headless(&["--gdb", &address]);
+    assert!(told.starts_with(&format!("--gdb {address}: ")) && told.contains("in use"), "{told}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod display;
+mod gdb;
 mod installer;
 
 handset_tests::boots! {

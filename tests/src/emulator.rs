@@ -26,6 +26,7 @@ pub struct Machine {
     smp: u32,
     memory: String,
     gic: u32,
+    gdb: Option<PathBuf>,
 }
 
 impl Machine {
@@ -40,6 +41,7 @@ impl Machine {
             smp: 1,
             memory: "1G".to_owned(),
             gic: 3,
+            gdb: None,
         }
     }
 
@@ -61,6 +63,11 @@ impl Machine {
     /// A machine that starts firmware from flash, without a network for it to boot from.
     pub fn bios(file: &Path) -> Self {
         Self { bios: Some(file.to_owned()), ..Self::empty() }
+    }
+
+    /// A machine that starts a program that is made like a kernel, with nothing beside it.
+    pub fn program(file: &Path) -> Self {
+        Self { kernel: Some(file.to_owned()), ..Self::empty() }
     }
 
     /// With another kernel file.
@@ -101,6 +108,11 @@ impl Machine {
         Self { gic, ..self }
     }
 
+    /// With a socket for a debugger, for which it waits before its first instruction.
+    pub fn gdb(self, socket: &Path) -> Self {
+        Self { gdb: Some(socket.to_owned()), ..self }
+    }
+
     /// The kernel's file.
     pub fn kernel_file(&self) -> &Path {
         self.kernel.as_deref().expect("the machine starts a kernel")
@@ -119,6 +131,9 @@ impl Machine {
         if self.kernel.is_some() {
             command.args(["--append", &self.append]);
         }
+        if let Some(socket) = &self.gdb {
+            command.args(["--gdb", &format!("unix:{}", socket.display()), "--wait-gdb"]);
+        }
         command.args(["--net", if self.network { "user" } else { "none" }]);
         for drive in &self.drives {
             command.arg("--drive").arg(format!("file={},format=raw,snapshot", drive.display()));
@@ -134,6 +149,9 @@ impl Machine {
         command.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-monitor", "none"]);
         command.args(["-global", "virtio-mmio.force-legacy=false"]);
         self.boot_options(&mut command, "-");
+        if let Some(socket) = &self.gdb {
+            command.args(["-S", "-gdb", &format!("unix:{},server=on,wait=off", socket.display())]);
+        }
         if self.kernel.is_some() {
             command.args(["-append", &self.append]);
         }

@@ -8,7 +8,9 @@ pub mod cases;
 pub mod console;
 pub mod emulator;
 pub mod footprint;
+pub mod gdb;
 pub mod guest;
+pub mod rounds;
 
 /// Makes a test of each named case, on one emulator.
 #[macro_export]

@@ -192,18 +192,31 @@ impl Suite {
 
     /// Unpacks by tar, since `dpkg-deb --extract` replaces a link to a folder by a folder.
     fn unpack_one(&self, package: &Package, into: &Path) -> Result<()> {
+        let mut tar = Command::new("tar");
+        tar.args(["--extract", "--preserve-permissions", "--keep-directory-symlink", "--directory"]).arg(into);
+        self.pipe(package, &mut tar)
+    }
+
+    /// Puts one file of a package, of which most is not wanted, to a place.
+    pub fn extract(&self, package: &Package, file: &str, to: &Path) -> Result<()> {
+        let step = Step::begin(&format!("unpack {file}"));
+        let place = fs::File::create(to).with_context(|| format!("create {}", to.display()))?;
+        let mut tar = Command::new("tar");
+        self.pipe(package, tar.args(["--extract", "--to-stdout", file]).stdout(place))
+            .with_context(|| format!("unpack {file} of {}", package.file()))?;
+        step.end();
+        Ok(())
+    }
+
+    /// Has tar read a package's files.
+    fn pipe(&self, package: &Package, tar: &mut Command) -> Result<()> {
         let mut data = Command::new("dpkg-deb")
             .arg("--fsys-tarfile")
             .arg(self.archive(package))
             .stdout(Stdio::piped())
             .spawn()
             .context("start dpkg-deb")?;
-        let unpacked = Command::new("tar")
-            .args(["--extract", "--preserve-permissions", "--keep-directory-symlink", "--directory"])
-            .arg(into)
-            .stdin(data.stdout.take().expect("stdout is piped"))
-            .status()
-            .context("start tar")?;
+        let unpacked = tar.stdin(data.stdout.take().expect("stdout is piped")).status().context("start tar")?;
         let read = data.wait().context("wait for dpkg-deb")?;
         if !read.success() || !unpacked.success() {
             bail!("dpkg-deb ended with {read}, tar with {unpacked}");

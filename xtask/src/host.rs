@@ -53,6 +53,7 @@ const PACKAGES: &[(Need, &[&str])] = &[
             "device-tree-compiler",
             "dosfstools",
             "edid-decode",
+            "gdb-multiarch",
             "mtools",
             "procps",
             "qemu-efi-aarch64",

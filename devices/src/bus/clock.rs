@@ -10,6 +10,11 @@ pub type Nanos = u64;
 pub trait Clock: Send + Sync {
     /// Now, in nanoseconds.
     fn now(&self) -> Nanos;
+
+    /// Whether it moves; if not, to wait for a time is in vain until it is made to.
+    fn moves(&self) -> bool {
+        true
+    }
 }
 
 /// A clock that tests turn by hand.

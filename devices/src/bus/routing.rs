@@ -100,6 +100,12 @@ impl Bus {
         }
     }
 
+    /// The name of the device at an address.
+    #[must_use]
+    pub fn device(&self, pa: Pa) -> Option<&'static str> {
+        self.window(pa).map(|window| window.name)
+    }
+
     /// Reads a device register; `pa` is naturally aligned.
     ///
     /// # Errors

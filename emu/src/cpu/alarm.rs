@@ -44,13 +44,15 @@ impl Alarm {
                 }
             }
             let next = deadlines.iter().copied().min().unwrap_or(Nanos::MAX);
+            let next = if clock.moves() { next } else { Nanos::MAX };
             let wait = Duration::from_nanos(next.saturating_sub(now)).min(Duration::from_secs(1));
             deadlines = self.changed.wait_timeout(deadlines, wait).expect("no holder panics").0;
         }
     }
 
-    /// Has the thread look at the verdict.
+    /// Has the thread look at the verdict and the clock.
     pub fn wake(&self) {
+        let _deadlines = self.deadlines.lock().expect("no holder panics");
         self.changed.notify_one();
     }
 }

@@ -6,7 +6,8 @@
 //! - A page with an armed watchpoint has a TLB entry that no probe hits, so that each access to it takes the slow path
 //!   and meets [`Core::check_watchpoints`]. Arming and disarming empties the TLB.
 //!
-//! Left out: vector catch and everything else of AArch32, the security states, external debug (halting).
+//! Left out: vector catch and everything else of AArch32, the security states, the registers of external debug: a debugger
+//! outside the machine has `halt`.
 
 use super::Core;
 use crate::ir::Exception;
@@ -21,7 +22,7 @@ const DEBUG: u32 = 0b10_0010;
 /// The first context-aware breakpoint: the last two are (ID_AA64DFR0_EL1.CTX_CMPs).
 const CONTEXT_AWARE: usize = 4;
 /// The bits of an address that are compared: all that translation uses.
-const COMPARED: u64 = (1 << 49) - 1;
+pub(super) const COMPARED: u64 = (1 << 49) - 1;
 
 /// OS Lock or OS Double Lock: no debug exceptions but BRK's.
 fn locked(sys: &SysRegs) -> bool {
@@ -139,12 +140,14 @@ impl Core {
     pub(super) fn page_is_watched(&self, va: u64) -> bool {
         let page = va & COMPARED & !0xfff;
         self.watched.iter().flatten().any(|&(first, last)| first & !0xfff <= page && page <= last)
+            || self.page_has_watchpoint(va)
     }
 
-    /// The exception of a watchpoint that an access hits.
+    /// The exception of a watchpoint that an access hits; a debugger's come first.
     ///
     /// An access that reads and writes is reported as a read when a read alone would have hit.
     pub(super) fn check_watchpoints(&self, s: &CpuState, access: Watched) -> Result<(), Exception> {
+        self.meet_watchpoints(s, access)?;
         if self.watched == [None; 4] || !enabled(s) {
             return Ok(());
         }

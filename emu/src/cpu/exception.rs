@@ -51,10 +51,14 @@ pub(super) fn interrupt(s: &mut CpuState, kind: Interrupt) {
 }
 
 impl Core {
-    /// Takes a synchronous exception of the instruction at PC; PSCI calls are served instead.
+    /// Takes a synchronous exception of the instruction at PC; PSCI calls are served instead, and what halts is left to
+    /// the run loop.
     pub(super) fn take(&mut self, s: &mut CpuState, exception: Exception) {
         const HVC: u8 = 0x16;
         const SMC: u8 = 0x17;
+        if exception == Exception::HALT {
+            return;
+        }
         // Without EL3, SMC is undefined (C6.2 SMC).
         let exception = if exception.ec == SMC { Exception::UNDEFINED } else { exception };
         let return_to = match exception.ret {

@@ -4,8 +4,10 @@ mod access;
 mod alarm;
 mod debug;
 mod exception;
+mod halt;
 #[cfg(test)]
 mod hostile;
+mod inspect;
 mod pmu;
 mod psci;
 mod run;
@@ -15,6 +17,8 @@ mod timer;
 mod translate;
 
 pub use alarm::Alarm;
+pub use halt::{Halted, Points, Watchpoint, Why};
+pub use inspect::read_physical;
 pub use run::Engine;
 pub use shared::{CpuInputs, PowerState, Shared, Verdict};
 pub use translate::{Form, forget_code, form_unit, plain_register};
@@ -75,6 +79,12 @@ pub struct Core {
     stepped: Option<bool>,
     /// Addresses that armed watchpoints may match.
     watched: debug::Ranges,
+    /// Where a debugger has us halt.
+    points: Points,
+    /// [`Context::fixed`].
+    fixed: bool,
+    /// The last instructions, while a debugger traces them.
+    trace: Option<inspect::Trace>,
     /// Guest instructions executed, as far as the engine counts them.
     instructions: u64,
     /// Memory of lifted blocks, to be used again.
@@ -106,9 +116,17 @@ impl Vcpu {
             spare_blocks: Vec::new(),
             stepped: None,
             watched: Default::default(),
+            points: Points::default(),
+            fixed: false,
+            trace: None,
             instructions: 0,
         };
         Self { frame: Frame::new(reset_state()), core, epoch: 0 }
+    }
+
+    /// Registers as after power-on, once the vCPU is off; it is started by itself.
+    pub fn reset(&mut self) {
+        self.frame.s = reset_state();
     }
 
     /// Architectural state.
@@ -162,5 +180,6 @@ pub fn context(s: &CpuState) -> Context {
         spsel: s.pstate.spsel,
         mmu: walk::mmu_on(&s.sys),
         step: debug::single(s),
+        fixed: false,
     }
 }

@@ -40,16 +40,21 @@ impl Vcpu {
             if let Some((pc, x0)) = self.core.wiring.shared.take_start(self.core.id) {
                 self.start(pc, x0);
             }
+            if self.core.serve(&self.frame.s) && self.stand() {
+                continue;
+            }
             if self.core.wiring.shared.power(self.core.id) == super::PowerState::Off {
                 std::thread::park();
                 continue;
             }
-            self.core.serve(&self.frame.s);
             self.core.drop_overwritten_code();
             self.take_interrupts();
             self.core.wait(&self.frame.s);
+            if self.meets_breakpoint() {
+                continue;
+            }
             match self.core.wiring.cache.clone() {
-                Some(cache) if !context(&self.frame.s).step && !self.frame.s.pstate.il => self.run_translated(&cache),
+                Some(cache) if self.core.translates(&self.frame.s) => self.run_translated(&cache),
                 _ if self.core.enter_guest() => self.interpret(),
                 _ => {}
             }
@@ -60,7 +65,7 @@ impl Vcpu {
     fn interpret(&mut self) {
         for _ in 0..SLICE {
             self.step();
-            if self.core.waiting.is_some() || self.core.attention() {
+            if self.core.waiting.is_some() || self.core.attention() || self.core.stops_at(self.frame.s.pc) {
                 break;
             }
         }
@@ -109,6 +114,9 @@ impl Vcpu {
         }
         let row = a64::decode(word).filter(|_| self.core.has(word)).ok_or(Exception::UNDEFINED)?;
         self.core.instructions += 1;
+        if let Some(trace) = &mut self.core.trace {
+            trace.add(self.frame.s.pc, word);
+        }
         let flow = (row.eval)(&mut Eval::new(&mut self.frame.s, &mut self.core, &context), word)?;
         if context.step {
             self.core.after(&mut self.frame.s, word);
@@ -144,21 +152,27 @@ impl Core {
         !self.lacking || a64::decode(word).is_none_or(|row| self.model.has(row.name))
     }
 
+    /// Whether translated code may run now.
+    fn translates(&self, s: &CpuState) -> bool {
+        !context(s).step && !s.pstate.il && self.trace.is_none()
+    }
+
     pub(super) fn attention(&self) -> bool {
         self.wiring.shared.cpus[self.id].attention.load(Ordering::SeqCst) != 0
     }
 
-    /// Serves what others asked for.
-    fn serve(&mut self, s: &CpuState) {
+    /// Serves what others asked for; false if they did not.
+    pub(super) fn serve(&mut self, s: &CpuState) -> bool {
         let shared = &self.wiring.shared.cpus[self.id];
         if shared.attention.swap(0, Ordering::SeqCst) == 0 {
-            return;
+            return false;
         }
         self.event |= shared.event.swap(false, Ordering::SeqCst);
         for op in self.wiring.shared.take_tlb_ops(self.id) {
             self.contexts.invalidate(op);
         }
         self.sync_timers(s);
+        true
     }
 
     /// Before guest code runs. False if it may not, since somebody asked for something: who did so until now does not wait
@@ -168,7 +182,7 @@ impl Core {
         !self.attention()
     }
 
-    fn leave_guest(&self) {
+    pub(super) fn leave_guest(&self) {
         self.wiring.shared.cpus[self.id].in_guest.store(false, Ordering::SeqCst);
     }
 

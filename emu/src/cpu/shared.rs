@@ -6,6 +6,7 @@ use std::thread::Thread;
 
 use devices::bus::IrqSink;
 
+use super::halt::{Halting, Held};
 use crate::mmu::TlbOp;
 
 /// IRQ and FIQ levels: pins of a vCPU as an [`IrqSink`]: 2n is the IRQ of vCPU n, 2n + 1 its FIQ.
@@ -55,6 +56,7 @@ pub(super) struct CpuShared {
     tlb_ops: Mutex<Vec<TlbOp>>,
     thread: Mutex<Option<Thread>>,
     power: Mutex<Power>,
+    pub held: Held,
 }
 
 /// What the machine is to do.
@@ -81,6 +83,7 @@ pub struct Shared {
     pub(super) cpus: Vec<CpuShared>,
     verdict: AtomicU8,
     changed: (Mutex<()>, Condvar),
+    pub(super) halting: Halting,
 }
 
 /// TLB operations that wait for one vCPU; more than these become one of everything.
@@ -102,11 +105,13 @@ impl Shared {
             tlb_ops: Mutex::default(),
             thread: Mutex::default(),
             power: Mutex::new(Power { state: PowerState::Off, entry: (0, 0) }),
+            held: Held::default(),
         };
         Self {
             cpus: (0..count).map(|_| cpu()).collect(),
             verdict: AtomicU8::new(Verdict::Run as u8),
             changed: Default::default(),
+            halting: Halting::default(),
         }
     }
 

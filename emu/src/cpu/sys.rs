@@ -97,6 +97,45 @@ impl Core {
         }
     }
 
+    /// What a register reads as, for whoever may read it.
+    pub(super) fn register_value(&mut self, s: &mut CpuState, row: &SysRow) -> u64 {
+        match row.what {
+            What::Id(f) => f(self.model),
+            What::Plain(field, _) | What::Hooked(field, ..) => *field(&mut s.sys),
+            What::Special(special) => self.read_special(s, special),
+        }
+    }
+
+    /// Writes a register, for whoever may write it.
+    pub(super) fn set_register_value(&mut self, s: &mut CpuState, row: &SysRow, value: u64) {
+        match row.what {
+            What::Id(_) => {}
+            What::Plain(field, mask) => {
+                let field = field(&mut s.sys);
+                *field = *field & !mask | value & mask;
+            }
+            What::Hooked(field, mask, Special::Debug) => {
+                let field = field(&mut s.sys);
+                *field = *field & !mask | value & mask;
+                self.debug_changed(s);
+            }
+            What::Hooked(field, mask, _) => {
+                let before = Self::controls(s);
+                let field = field(&mut s.sys);
+                *field = *field & !mask | value & mask;
+                s.sys.sctlr |= SCTLR_RES1 & !(SCTLR_SPAN | sctlr::TSCXT);
+                if !Feature::CSV2_2.is_in(self.model) {
+                    s.sys.sctlr |= sctlr::TSCXT;
+                }
+                if !Feature::E0PD.is_in(self.model) {
+                    s.sys.tcr &= !TCR_E0PD;
+                }
+                self.translation_changed(s, &before);
+            }
+            What::Special(special) => self.write_special(s, special, value),
+        }
+    }
+
     fn read_special(&mut self, s: &CpuState, special: Special) -> u64 {
         match special {
             Special::CurrentEl => (s.pstate.el as u64) << 2,
@@ -292,41 +331,12 @@ impl Env for Core {
 
     fn sys_read(&mut self, s: &mut CpuState, enc: SysEnc) -> Result<u64, Exception> {
         let row = self.register(s, enc, true)?;
-        Ok(match row.what {
-            What::Id(f) => f(self.model),
-            What::Plain(field, _) | What::Hooked(field, ..) => *field(&mut s.sys),
-            What::Special(special) => self.read_special(s, special),
-        })
+        Ok(self.register_value(s, &row))
     }
 
     fn sys_write(&mut self, s: &mut CpuState, enc: SysEnc, value: u64) -> Result<(), Exception> {
         let row = self.register(s, enc, false)?;
-        match row.what {
-            What::Id(_) => {}
-            What::Plain(field, mask) => {
-                let field = field(&mut s.sys);
-                *field = *field & !mask | value & mask;
-            }
-            What::Hooked(field, mask, Special::Debug) => {
-                let field = field(&mut s.sys);
-                *field = *field & !mask | value & mask;
-                self.debug_changed(s);
-            }
-            What::Hooked(field, mask, _) => {
-                let before = Self::controls(s);
-                let field = field(&mut s.sys);
-                *field = *field & !mask | value & mask;
-                s.sys.sctlr |= SCTLR_RES1 & !(SCTLR_SPAN | sctlr::TSCXT);
-                if !Feature::CSV2_2.is_in(self.model) {
-                    s.sys.sctlr |= sctlr::TSCXT;
-                }
-                if !Feature::E0PD.is_in(self.model) {
-                    s.sys.tcr &= !TCR_E0PD;
-                }
-                self.translation_changed(s, &before);
-            }
-            What::Special(special) => self.write_special(s, special, value),
-        }
+        self.set_register_value(s, &row, value);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use devices::bus::{GuestRam, Pa, Size, Target};
 
-use super::{Core, Vcpu, context, exception};
+use super::{Core, Vcpu, exception};
 use crate::a64;
 use crate::a64::sysreg::{CTR, DCZID};
 use crate::ir::block::{Block, Term, Unit};
@@ -51,7 +51,7 @@ impl Runtime for Core {
             return None;
         }
         for _ in 0..MOST_FAULTS {
-            let context = context(&frame.s);
+            let context = self.context(&frame.s);
             if context.step {
                 return None;
             }
@@ -88,7 +88,7 @@ impl Vcpu {
         let mut link = None;
         let mut stale = false;
         loop {
-            let context = context(&self.frame.s);
+            let context = self.core.context(&self.frame.s);
             let table = self.core.choose_tables(&mut self.frame, &context);
             let known = self.core.contexts.find_code(table, self.frame.s.pc).filter(|_| !stale);
             let (host, identity) = match known {
@@ -186,8 +186,8 @@ impl Core {
         Ok(Found { host, key, page })
     }
 
-    /// Host address of the unit at the PC and the identity of its page; none when the cache is full, or the code changes
-    /// under our hands.
+    /// Host address of the unit at the PC and the identity of its page; none when the cache is full, a breakpoint is there,
+    /// or the code changes under our hands.
     fn unit(
         &mut self,
         s: &CpuState,
@@ -199,7 +199,7 @@ impl Core {
         if let Some(host) = host {
             return Ok(Some((host, page.identity)));
         }
-        if !cache.has_room() {
+        if !cache.has_room() || self.stops_at(s.pc) {
             return Ok(None);
         }
         let Some(host) = self.make_unit(key, s.pc, context, cache) else { return Ok(None) };
@@ -226,7 +226,8 @@ impl Core {
         let mut spare = std::mem::take(&mut self.spare_blocks);
         // Words of zeros are undefined, too.
         let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
-        let mut unit = form_unit(va, *context, Form::default(), &mut spare, word);
+        let form = Form { breakpoints: &self.points.breakpoints, ..Form::default() };
+        let mut unit = form_unit(va, *context, form, &mut spare, word);
         let host = cache.finish(ticket, key, &unit);
         spare.append(&mut unit.blocks);
         self.spare_blocks = spare;
@@ -290,6 +291,13 @@ impl Core {
         }
     }
 
+    /// Drops the code that was translated for the page of a virtual address.
+    pub(super) fn drop_code_at(&self, va: u64) {
+        if let Some(cache) = &self.wiring.cache {
+            cache.invalidate_virtual(va, |page| unmark(self.wiring.bus.ram(), page));
+        }
+    }
+
     /// IC IALLU.
     pub(super) fn invalidate_all_code(&mut self) {
         if let Some(cache) = &self.wiring.cache {
@@ -312,23 +320,26 @@ fn unmark(ram: &GuestRam, pa: u64) {
 
 /// How units are formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
+pub struct Form<'a> {
     /// Guest instructions at most.
     pub most: usize,
     /// Whether what is known already is not computed again; see [`Lift::new`].
     pub simplify: bool,
+    /// Addresses at which no unit may be entered, so that it holds none.
+    pub breakpoints: &'a [u64],
 }
 
-impl Default for Form {
+impl Default for Form<'_> {
     fn default() -> Self {
-        Self { most: UNIT_INSTRUCTIONS, simplify: true }
+        Self { most: UNIT_INSTRUCTIONS, simplify: true, breakpoints: &[] }
     }
 }
 
 /// Lifts the unit at a virtual address, whose words `word` gives by their address. Its blocks are made in the memory of
 /// `spare` ones.
-pub fn form_unit(va: u64, context: Context, form: Form, spare: &mut Vec<Block>, word: impl Fn(u64) -> u32) -> Unit {
+pub fn form_unit(va: u64, context: Context, form: Form<'_>, spare: &mut Vec<Block>, word: impl Fn(u64) -> u32) -> Unit {
     let mut leaders = Leaders::default();
+    let stops = |va| !form.breakpoints.is_empty() && form.breakpoints.contains(&va);
     leaders.add(va);
     let mut open = [0; UNIT_BLOCKS];
     open[0] = va;
@@ -346,7 +357,7 @@ pub fn form_unit(va: u64, context: Context, form: Form, spare: &mut Vec<Block>, 
                 None => b.undefined(),
             });
             let next = lift.next_pc();
-            if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(next) {
+            if !goes_on || next & 0xfff == 0 || budget == 0 || leaders.contains(next) || stops(next) {
                 break;
             }
         }
@@ -359,7 +370,7 @@ pub fn form_unit(va: u64, context: Context, form: Form, spare: &mut Vec<Block>, 
         };
         for target in targets.into_iter().flatten() {
             let near = target >> 12 == va >> 12 && target & 3 == 0;
-            if near && leaders.count < UNIT_BLOCKS && !leaders.contains(target) {
+            if near && leaders.count < UNIT_BLOCKS && !leaders.contains(target) && !stops(target) {
                 leaders.add(target);
                 open[opened] = target;
                 opened += 1;

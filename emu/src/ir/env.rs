@@ -34,6 +34,8 @@ impl Exception {
     pub const FP_TRAP: Self = Self::new(0x07, 0x1e0_0000);
     /// Illegal execution state.
     pub const ILLEGAL_STATE: Self = Self::new(0x0e, 0);
+    /// No exception of the guest's, and of no class that there is: a debugger halts before the instruction.
+    pub const HALT: Self = Self::new(0x40, 0);
     /// Misaligned stack pointer.
     pub const SP_ALIGNMENT: Self = Self::new(0x26, 0);
 
@@ -251,6 +253,8 @@ pub struct Context {
     pub mmu: bool,
     /// Software step is active or a breakpoint armed: instructions are interpreted one at a time.
     pub step: bool,
+    /// EL0's code is translated for its addresses, since a debugger has breakpoints at some.
+    pub fixed: bool,
 }
 
 impl Context {
@@ -258,13 +262,13 @@ impl Context {
     /// each process; the kernel stays.
     #[must_use]
     pub const fn relative(&self) -> bool {
-        matches!(self.el, El::El0)
+        matches!(self.el, El::El0) && !self.fixed
     }
 
     /// The context as a number, never 0.
     #[must_use]
     pub const fn bits(&self) -> u32 {
-        let Self { el, fp_trap, sp_check, align_check, fp_mode, pan, uao, spsel, mmu, step } = *self;
+        let Self { el, fp_trap, sp_check, align_check, fp_mode, pan, uao, spsel, mmu, step, fixed } = *self;
         1 << 31
             | (el as u32) << 16
             | fp_trap as u32
@@ -276,6 +280,7 @@ impl Context {
             | (spsel as u32) << 6
             | (mmu as u32) << 7
             | (step as u32) << 8
+            | (fixed as u32) << 9
     }
 }
 

@@ -21,6 +21,7 @@ const CONTEXT: Context = Context {
     uao: false,
     mmu: false,
     step: false,
+    fixed: false,
     spsel: false,
 };
 

@@ -263,6 +263,25 @@ impl Cache {
         }
     }
 
+    /// Drops the units that were translated for the page of a virtual address. `unmark` is told each page that has no more.
+    pub fn invalidate_virtual(&self, va: u64, mut unmark: impl FnMut(u64)) {
+        let mut inner = self.lock();
+        inner.under_way.clear();
+        let there = |key: &Key| key.va >> 12 == va >> 12;
+        let keys: Vec<Key> = inner.units.keys().filter(|key| there(key)).copied().collect();
+        for key in keys {
+            inner.drop_unit(key);
+            let page = key.pa & !0xfff;
+            if let Some(keys) = inner.pages.get_mut(&page) {
+                keys.retain(|other| *other != key);
+                if keys.is_empty() {
+                    inner.pages.remove(&page);
+                    unmark(page);
+                }
+            }
+        }
+    }
+
     /// Drops every unit, but keeps their memory, since they may be running. `unmark` is told each page.
     pub fn invalidate_all(&self, unmark: impl FnMut(u64)) {
         let mut inner = self.lock();

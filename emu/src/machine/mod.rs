@@ -129,7 +129,9 @@ impl std::fmt::Debug for Machine {
 /// The host's hands on a running machine.
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    alarm: Arc<Alarm>,
+    poller: Arc<Poller>,
     gpio: Arc<Mutex<Pl061>>,
     /// Bytes into the UART.
     pub serial: SerialInput,
@@ -147,6 +149,34 @@ impl Handle {
     /// Ends the machine at once.
     pub fn quit(&self) {
         self.shared.decide(Verdict::Quit);
+    }
+
+    /// Has the machine stand still before its first instruction, until a debugger resumes it. To be called before it runs.
+    pub fn hold(&self) {
+        self.shared.hold();
+        self.stop_time(true);
+    }
+
+    /// Whether the machine has ended, or is about to.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.shared.ends()
+    }
+
+    /// Resets the machine soon, as the guest may do itself.
+    pub fn reset(&self) {
+        self.shared.decide(Verdict::Reset);
+    }
+
+    /// Stops guest time, which only makes sense while no vCPU runs, or has it go on.
+    pub(crate) fn stop_time(&self, stop: bool) {
+        if stop {
+            self.clock.stop();
+        } else {
+            self.clock.start();
+            self.alarm.wake();
+            self.poller.wake();
+        }
     }
 
     /// Presses or releases the power key.
@@ -195,6 +225,8 @@ impl Machine {
     pub fn handle(&self) -> Handle {
         Handle {
             shared: Arc::clone(&self.shared),
+            alarm: Arc::clone(&self.alarm),
+            poller: Arc::clone(&self.poller),
             gpio: Arc::clone(&self.board.gpio),
             serial: self.board.serial.clone(),
             clock: Arc::clone(&self.clock),
@@ -231,6 +263,7 @@ impl Machine {
                 }
                 shared.reset();
                 board.reset();
+                vcpus.iter_mut().for_each(Vcpu::reset);
                 if let Some(cache) = cache {
                     forget_code(cache, board.bus.ram());
                 }

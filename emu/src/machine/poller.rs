@@ -74,7 +74,7 @@ impl Poller {
                 state.slots[index].deadline = deadline;
                 continue;
             }
-            let next = state.slots.iter().filter_map(|s| s.deadline).min();
+            let next = state.slots.iter().filter_map(|s| s.deadline).min().filter(|_| clock.moves());
             state = match next {
                 Some(at) => {
                     let wait = Duration::from_nanos(at.saturating_sub(now));
@@ -83,6 +83,12 @@ impl Poller {
                 None => self.changed.wait(state).expect("nobody panics with the poller's lock"),
             };
         }
+    }
+
+    /// Has the thread look at the clock.
+    pub fn wake(&self) {
+        let _state = self.lock();
+        self.changed.notify_one();
     }
 
     /// Ends the thread.

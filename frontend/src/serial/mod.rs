@@ -16,9 +16,8 @@ mod terminal;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -30,7 +29,7 @@ use rustix::fs::Mode;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::power::Power;
-use crate::undo;
+use crate::socket::{self, SocketError};
 use escape::{Escape, Typed};
 pub use output::Output;
 
@@ -85,12 +84,9 @@ pub enum SerialError {
     Unix {
         /// The socket.
         path: PathBuf,
-        /// The host's reason.
-        why: io::Error,
+        /// What is wrong.
+        why: SocketError,
     },
-    /// A socket of somebody else.
-    #[error("--serial unix:{}: is there already and is not an abandoned socket (remove it, or name another)", .0.display())]
-    Occupied(PathBuf),
     /// A pseudo terminal.
     #[error("--serial pty: the host gives no pseudo terminal: {0}")]
     Pty(io::Error),
@@ -209,31 +205,8 @@ fn pty() -> rustix::io::Result<(File, OwnedFd, String)> {
     Ok((master.into(), other_end, name.to_string_lossy().into_owned()))
 }
 
-/// A socket at `path` that only this user may connect to.
-fn listen(path: &Path) -> Result<UnixListener, SerialError> {
-    let fail = |why| SerialError::Unix { path: path.into(), why };
-    if let Ok(there) = path.symlink_metadata() {
-        let abandoned = there.file_type().is_socket()
-            && UnixStream::connect(path).is_err_and(|why| why.kind() == io::ErrorKind::ConnectionRefused);
-        if !abandoned {
-            return Err(SerialError::Occupied(path.into()));
-        }
-        std::fs::remove_file(path).map_err(fail)?;
-    }
-    let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
-    let listener = UnixListener::bind(path);
-    rustix::process::umask(mask);
-    let listener = listener.map_err(fail)?;
-    let remove = std::path::absolute(path).map_err(fail)?;
-    undo::at_end(move || {
-        // Somebody else may have removed it, which is as good.
-        let _ = std::fs::remove_file(remove);
-    });
-    Ok(listener)
-}
-
 fn serve(path: PathBuf, output: Output, input: SerialInput) -> Result<(), SerialError> {
-    let listener = listen(&path)?;
+    let listener = socket::listen(&path).map_err(|why| SerialError::Unix { path, why })?;
     let client: Arc<Mutex<Option<UnixStream>>> = Arc::default();
     let writing = Arc::clone(&client);
     let lock = |client: &Mutex<Option<UnixStream>>| client.lock().expect("no user of the client panics").take();
@@ -261,8 +234,6 @@ fn serve(path: PathBuf, output: Output, input: SerialInput) -> Result<(), Serial
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -273,21 +244,6 @@ mod tests {
         for wrong in ["", "file", "file:", "unix:", "tcp:1", "stdio:", "pty:1"] {
             assert!(wrong.parse::<Target>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_socket_is_private_and_replaces_only_an_abandoned_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("serial");
-        let listener = listen(&path).unwrap();
-        assert_eq!(path.symlink_metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(matches!(listen(&path), Err(SerialError::Occupied(_))));
-        drop(listener);
-        listen(&path).unwrap();
-        let file = folder.path().join("file");
-        std::fs::write(&file, "precious").unwrap();
-        assert!(matches!(listen(&file), Err(SerialError::Occupied(_))));
-        assert_eq!(std::fs::read(&file).unwrap(), b"precious");
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub(super) const USER: Context = Context {
     uao: false,
     mmu: true,
     step: false,
+    fixed: false,
 };
 
 /// A case that runs.

@@ -62,6 +62,7 @@ pub const KERNEL: Context = Context {
     uao: false,
     mmu: true,
     step: false,
+    fixed: false,
 };
 
 /// Lifts a word of a row's at [`CODE`]; the block, and whether it goes on after the instruction.

@@ -110,7 +110,7 @@ impl Translator {
         let key = Key::new(self.page << 12 | pc & 0xfff, pc, context);
         let (known, identity) = self.cache.find(&key, pc);
         let host = known.unwrap_or_else(|| {
-            let form = Form { most: self.manner.most, simplify: self.manner.optimised };
+            let form = Form { most: self.manner.most, simplify: self.manner.optimised, ..Form::default() };
             let unit = form_unit(pc, context, form, &mut Vec::new(), |va| run.memory.word(va).unwrap_or(0));
             self.cache.insert(key, &unit)
         });

@@ -7,6 +7,7 @@ mod cpio;
 mod disk;
 mod installer;
 mod kernel;
+mod symbols;
 
 use crate::apt::Package;
 use crate::cache::{self, Cache};
@@ -35,6 +36,8 @@ enum Make {
     Installer,
     /// A suite's kernel and a busybox initrd.
     Kernel { suite: &'static str },
+    /// The same with the kernel's debug symbols beside it.
+    Symbols { suite: &'static str },
     /// A suite's kernel, the same initrd, and a root disk, with further packages on it.
     Disk { suite: &'static str, further: &'static [&'static str] },
 }
@@ -60,6 +63,13 @@ const GUESTS: &[Guest] = &[
         cmdline: "console=ttyAMA0",
         memory: "512M",
         make: Make::Kernel { suite: "trixie" },
+    },
+    Guest {
+        name: "debian12-symbols",
+        title: "Debian 12 kernel and busybox, for debuggers",
+        cmdline: "console=ttyAMA0 nokaslr",
+        memory: "512M",
+        make: Make::Symbols { suite: "bookworm" },
     },
     Guest {
         name: "debian12-disk",
@@ -110,6 +120,7 @@ pub fn fetch(name: &str, refresh: bool) -> Result<PathBuf> {
     match guest.make {
         Make::Installer => installer::make(guest, &cache, refresh),
         Make::Kernel { suite } => kernel::make(guest, suite, &cache, refresh),
+        Make::Symbols { suite } => symbols::make(guest, suite, &cache, refresh),
         Make::Disk { suite, further } => disk::make(guest, suite, further, &cache, refresh),
     }
     .with_context(|| format!("guest {name}"))?;
@@ -122,6 +133,7 @@ impl Guest {
         let text = match self.make {
             Make::Installer => String::new(),
             Make::Kernel { .. } => kernel::RECIPE.concat(),
+            Make::Symbols { .. } => kernel::RECIPE.concat() + symbols::RECIPE,
             Make::Disk { further, .. } => kernel::RECIPE.concat() + &disk::recipe(further),
         };
         // FNV-1a: the digest need not resist anyone, only notice an edit, and be the same in every build.

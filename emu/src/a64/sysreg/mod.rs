@@ -6,4 +6,4 @@ mod table;
 
 pub use feature::Feature;
 pub use id::{CTR, CpuModel, DCZID, ID_MODELS, model};
-pub use table::{ROWS, Special, SysRow, What, find};
+pub use table::{ROWS, Special, SysRow, What, find, system_registers};

@@ -269,6 +269,15 @@ pub fn find(enc: SysEnc) -> Option<SysRow> {
     BY_ENC.get(&enc).map(|row| **row).or_else(|| find_indexed(enc))
 }
 
+/// Every register by its name, those with an index too.
+pub fn system_registers() -> impl Iterator<Item = (String, SysRow)> {
+    let plain = ROWS.iter().map(|row| (row.name.to_owned(), *row));
+    let debug = (0..16).flat_map(|n| (4..8).map(move |op2| (n, SysEnc::new(2, 0, 0, n, op2))));
+    let counters = (0..8).flat_map(|n| [8, 12].map(|crm| (n, SysEnc::new(3, 3, 14, crm, n))));
+    let indexed = debug.chain(counters).filter_map(|(n, enc)| Some((n, find_indexed(enc)?)));
+    plain.chain(indexed.map(|(n, row)| (row.name.replacen("n_", &format!("{n}_"), 1), row)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,9 +42,11 @@ pub const RAM_BASE: Pa = Pa(0x4000_0000);
 pub const FLASH_BANK: usize = 64 << 20;
 
 const FLASH: u64 = 0;
-const GICD: u64 = 0x0800_0000;
+/// The GIC's distributor.
+pub const GICD: u64 = 0x0800_0000;
 const GICC: u64 = 0x0801_0000;
-const GICR: u64 = 0x080a_0000;
+/// The first of a GICv3's redistributors.
+pub const GICR: u64 = 0x080a_0000;
 const UART: u64 = 0x0900_0000;
 const RTC: u64 = 0x0901_0000;
 const FW_CFG: u64 = 0x0902_0000;

@@ -21,6 +21,7 @@ fn context(fp_mode: bool) -> Context {
         uao: false,
         mmu: false,
         step: false,
+        fixed: false,
     }
 }
 
