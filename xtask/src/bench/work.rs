@@ -1,13 +1,13 @@
 //! What is measured: programs out of Debian's packages, by the classes of use, and the commands that start them.
 //!
-//! The shell runs each in a folder of RAM that holds `tests/bench`. Its output is the same on every right machine. Left
-//! out: disk and network throughput, and the installer.
+//! The shell runs each in a folder of RAM that holds `tests/bench`. Its output is the same on every right machine.
 
 /// A kind of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     Boot,
     Integer,
+    Branches,
     FloatingPoint,
     Neon,
     Crypto,
@@ -22,6 +22,7 @@ pub enum Class {
 pub const CLASSES: &[Class] = &[
     Class::Boot,
     Class::Integer,
+    Class::Branches,
     Class::FloatingPoint,
     Class::Neon,
     Class::Crypto,
@@ -38,6 +39,7 @@ impl Class {
         match self {
             Self::Boot => ("boot", "boot"),
             Self::Integer => ("integer", "integer"),
+            Self::Branches => ("calls and indirect branches", "branches"),
             Self::FloatingPoint => ("floating point", "float"),
             Self::Neon => ("NEON", "neon"),
             Self::Crypto => ("crypto", "crypto"),
@@ -79,6 +81,9 @@ const BLOB: &str = "[ -e blob ] || cat /usr/lib/python3.11/*.py /usr/lib/python3
 const VIDEO: &str = "[ -e in.mkv ] || ffmpeg -nostdin -v error -f lavfi -i testsrc2=s=480x270:r=25 -frames:v 100 \
                      -c:v libx264 -preset veryfast -threads 1 -bitexact in.mkv";
 
+const BRANCHES: &str = "[ -e branches ] || gcc -O1 branches.c -o branches";
+const ARRAYS: &str = "[ -e arrays ] || gcc -O3 arrays.c -o arrays";
+
 /// The text, and one compression of it.
 const WARM_BZIP2: &str = "[ -e text ] || cat /usr/lib/python3.11/*.py /usr/lib/python3.11/*/*.py | head -c 16M >text
     head -c 4M text | bzip2";
@@ -105,6 +110,12 @@ pub const ALL: &[Work] = table! {
     Integer, [1], "openssl prime, 2203 bits", "", "openssl prime -hex $(printf 7%0550d 0 | tr 0 f)", "";
     Integer, [1], "gcc -O2", "python3 functions.py 8 >many.c", "gcc -O2 -c many.c -o many.o", "md5sum many.o";
 
+    Branches, [1], "recursive calls", BRANCHES, "./branches recursive 3000", "";
+    Branches, [1], "virtual calls", BRANCHES, "./branches virtual 40000", "";
+    Branches, [1], "qsort", BRANCHES, "./branches sort 40", "";
+    Branches, [1], "dispatch of bytes", BRANCHES, "./branches dispatch 20000", "";
+    Branches, [1], "luajit's interpreter", "", "luajit -joff loops.lua 0.1", "";
+
     FloatingPoint, [1], "python3 numeric", "", "python3 numeric.py 1", "";
     // Its header says when it was drawn.
     FloatingPoint, [1], "povray", "", "povray -D +Iscene.pov +W120 +H90 +FP +A +WT1 +Oscene.ppm >/dev/null 2>&1",
@@ -120,11 +131,18 @@ pub const ALL: &[Work] = table! {
     Neon, [1], "stress-ng vecmath", "", "stress-ng -q --verify --vecmath 1 --vecmath-ops 3000", "";
     Neon, [1], "stress-ng vecfp", "", "stress-ng -q --verify --vecfp 1 --vecfp-ops 300", "";
 
+    Neon, [1], "loops over floats", ARRAYS, "./arrays float 100000", "";
+    Neon, [1], "loops over integers", ARRAYS, "./arrays int 100000", "";
+
     Crypto, [1], "openssl SHA-256", BLOB, "for i in 1 2 3 4 5 6; do openssl sha256 blob; done", "";
     Crypto, [1], "openssl AES-256-CTR", BLOB, "for i in 1 2 3; do openssl enc -aes-256-ctr $KEY -in blob -out enc; done",
         "md5sum enc; rm enc";
     Crypto, [1], "openssl ChaCha20", BLOB, "for i in 1 2 3; do openssl enc -chacha20 $KEY -in blob -out enc; done",
         "md5sum enc; rm enc";
+
+    Crypto, [1], "openssl AES-128-GCM", "", "luajit crypto.lua gcm 256", "";
+    Crypto, [1], "openssl RSA-2048 sign", "", "luajit crypto.lua sign 200", "";
+    Crypto, [1], "openssl RSA-2048 verify", "", "luajit crypto.lua verify 5000", "";
 
     GuestJit, [1], "node objects", "", "node objects.js 1", "";
     GuestJit, [1], "node WebAssembly", "", "node wasm.js 2", "";
@@ -133,9 +151,15 @@ pub const ALL: &[Work] = table! {
         "java -cp /usr/share/java/js.jar org.mozilla.javascript.tools.shell.Main objects.js 0.1", "";
 
     Memory, [1], "chase in 64 KiB", "", "luajit memory.lua chase 65536 64 100000000", "";
+    Memory, [1], "chase by the page in 2 MiB", "", "luajit memory.lua chase 2097152 4096 50000000", "";
     Memory, [1], "chase by the page in 4 MiB", "", "luajit memory.lua chase 4194304 4096 30000000", "";
     Memory, [1], "chase by the page in 64 MiB", "", "luajit memory.lua chase 67108864 4096 8000000", "";
+    Memory, [1], "chase by the page in 256 MiB", "", "luajit memory.lua chase 268435456 4096 4000000", "";
+    Memory, [1], "memcpy of 4 KiB", "", "luajit memory.lua copy 4096 4000000", "";
     Memory, [1], "memcpy of 16 MiB", "", "luajit memory.lua copy 16777216 200", "";
+    Memory, [1], "STREAM, 10,000,000 elements", ARRAYS, "./arrays stream 5 10000000", "";
+    // The same element of all three arrays is in the same place of any table of 2^k pages.
+    Memory, [1], "STREAM, 2^21 elements", ARRAYS, "./arrays stream 8 2097152", "";
     Memory, [1], "stress-ng tree", "", "stress-ng -q --verify --tree 1 --tree-size 50000 --tree-ops 10", "";
 
     Kernel, [1], "null system call", "", "luajit calls.lua null 5000000", "";
