@@ -1,6 +1,6 @@
 //! Every floating-point operation in translated code, against its `eval`: results and FPSR.
 
-use crate::ir::block::{Block, Call, Code, Inst, Term, Unit, Val};
+use crate::ir::block::{Block, Call, Code, Term, Unit, Val};
 use crate::ir::op::fp::Rule;
 use crate::ir::op::{FpOp, Kind, Op};
 use crate::ir::softfloat::Rounding;
