@@ -3,6 +3,7 @@
 use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
+use std::time::Instant;
 
 use devices::bus::{GuestRam, Pa, Size, Target};
 
@@ -223,12 +224,14 @@ impl Core {
             self.wiring.shared.broadcast(self.id, TlbOp::Stores(page));
             self.wiring.shared.synchronize(self.id);
         }
+        let start = Instant::now();
         let mut spare = std::mem::take(&mut self.spare_blocks);
         // Words of zeros are undefined, too.
         let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
         let form = Form { breakpoints: &self.points.breakpoints, ..Form::default() };
         let mut unit = form_unit(va, *context, form, &mut spare, word);
         let host = cache.finish(ticket, key, &unit);
+        cache.stats.add_time(start.elapsed());
         spare.append(&mut unit.blocks);
         self.spare_blocks = spare;
         host

@@ -14,14 +14,19 @@ pub(super) struct Asm {
     /// Where the code will run.
     base: u64,
     labels: LabelRegistry,
-    /// References to labels, all but those to labels before them.
-    open: Vec<(DynamicLabel, Field)>,
+    /// Offset of each label by its number, or [`UNDEFINED`].
+    offsets: Vec<u32>,
+    /// References to labels: the label's number, and the offset of a displacement to which the label's offset is added.
+    open: Vec<(u32, u32)>,
     /// Local labels: the latest of each name, and references to the next.
     behind: Vec<(&'static str, usize)>,
     ahead: Vec<(&'static str, Field)>,
 }
 
-/// A displacement in code.
+/// The offset of a label that is not defined yet.
+const UNDEFINED: u32 = u32::MAX;
+
+/// A displacement in code that refers to a local label or outside the unit.
 #[derive(Debug, Clone, Copy)]
 struct Field {
     /// Offset of its first byte.
@@ -37,6 +42,7 @@ impl Asm {
         self.code.clear();
         self.base = base;
         self.labels.clear();
+        self.offsets.clear();
         self.open.clear();
         self.behind.clear();
         self.ahead.clear();
@@ -44,15 +50,17 @@ impl Asm {
 
     /// A label that is not defined yet.
     pub fn new_dynamic_label(&mut self) -> DynamicLabel {
+        self.offsets.push(UNDEFINED);
         self.labels.new_dynamic_label()
     }
 
     /// The unit's code, once every label is defined.
     pub fn finish(&mut self) -> &[u8] {
-        for n in 0..self.open.len() {
-            let (label, field) = self.open[n];
-            let target = self.labels.resolve_dynamic(label).expect("every label of a unit is defined");
-            self.patch(field, target.0);
+        for &(label, at) in &self.open {
+            let target = self.offsets[label as usize];
+            assert_ne!(target, UNDEFINED, "every label of a unit is defined");
+            let field = &mut self.code[at as usize..][..4].as_chunks_mut().0[0];
+            *field = u32::from_le_bytes(*field).wrapping_add(target).to_le_bytes();
         }
         assert!(self.ahead.is_empty(), "every local label of a unit is defined");
         &self.code
@@ -124,8 +132,9 @@ impl DynasmLabelApi for Asm {
         }
     }
     fn dynamic_label(&mut self, id: DynamicLabel) {
-        let here = self.offset();
-        self.labels.define_dynamic(id, here).expect("a label is defined once");
+        let offset = &mut self.offsets[id.get_id()];
+        debug_assert_eq!(*offset, UNDEFINED, "a label is defined once");
+        *offset = self.code.len() as u32;
     }
     fn forward_reloc(&mut self, name: &'static str, target_offset: isize, field_offset: u8, ref_offset: u8, kind: u8) {
         let field = self.field(target_offset, field_offset, ref_offset, size(kind));
@@ -138,11 +147,12 @@ impl DynasmLabelApi for Asm {
         self.patch(field, target);
     }
     fn dynamic_reloc(&mut self, id: DynamicLabel, target_offset: isize, field_offset: u8, ref_offset: u8, kind: u8) {
-        let field = self.field(target_offset, field_offset, ref_offset, size(kind));
-        match self.labels.resolve_dynamic(id) {
-            Ok(target) => self.patch(field, target.0),
-            Err(_) => self.open.push((id, field)),
-        }
+        debug_assert_eq!(size(kind), RelocationSize::DWord, "no code is known to be near");
+        let here = self.code.len();
+        let from = (here - usize::from(ref_offset)).wrapping_add_signed(-target_offset) as u32;
+        let at = here - usize::from(field_offset);
+        self.code[at..][..4].copy_from_slice(&from.wrapping_neg().to_le_bytes());
+        self.open.push((id.get_id() as u32, at as u32));
     }
     /// To an address outside the unit.
     fn value_reloc(&mut self, value: usize, field_offset: u8, ref_offset: u8, kind: u8) {

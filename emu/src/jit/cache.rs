@@ -3,7 +3,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
-use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 
@@ -190,7 +189,6 @@ impl Cache {
 
     #[allow(unsafe_code, reason = "fills sites")]
     fn place(&self, mut inner: MutexGuard<'_, Inner>, key: Key, unit: &Unit) -> u64 {
-        let start = Instant::now();
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
@@ -222,7 +220,6 @@ impl Cache {
         Stats::add(&self.stats.units, 1);
         Stats::add(&self.stats.guest_instructions, guest);
         Stats::add(&self.stats.host_bytes, bytes as u64);
-        Stats::add(&self.stats.translate_nanos, start.elapsed().as_nanos() as u64);
         entry
     }
 

@@ -9,10 +9,9 @@ use crate::ir::block::Call;
 use crate::ir::op::Op;
 use crate::ir::{Exception, Mem};
 
-/// Guest registers that a unit may keep in host registers: general-purpose ones, vector ones, both.
-pub(super) const MAX_X_HOMES: usize = 5;
-pub(super) const MAX_V_HOMES: usize = 4;
-pub(super) const MAX_HOMES: usize = MAX_X_HOMES + MAX_V_HOMES;
+/// Host registers that a unit may keep guest registers in: general-purpose ones and vector ones.
+pub(super) const X_HOMES: [u8; 5] = [14, 13, 12, 11, 10];
+pub(super) const V_HOMES: [u8; 4] = [12, 11, 10, 9];
 
 /// Where an argument is, or a result goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +56,22 @@ pub(super) struct Site {
     pub pc: Pc,
     pub args: [Loc; 6],
     pub results: [Loc; 2],
-    /// Host register and guest register of each home that differs from the state, by numbers as [`FIRST_V`](crate::ir::block::FIRST_V) says.
-    pub dirty: [(u8, u8); MAX_HOMES],
-    pub dirty_count: u8,
+    /// Guest registers whose home differs from the state, as a bit mask.
+    pub dirty: u64,
+    pub tenants: Tenants,
+}
+
+/// Guest register that has each home: those of [`X_HOMES`], then those of [`V_HOMES`]. V registers are from
+/// [`FIRST_V`] on; what nobody has is [`NOBODY`].
+pub(super) type Tenants = [u8; X_HOMES.len() + V_HOMES.len()];
+
+/// The tenant of a home that is not used; it is in no set of guest registers.
+pub(super) const NOBODY: u8 = u8::MAX;
+
+/// Home and tenant, for each that is in a set of guest registers.
+pub(super) fn homes(tenants: Tenants, set: u64) -> impl Iterator<Item = (u8, u8)> {
+    let all = X_HOMES.into_iter().chain(V_HOMES).zip(tenants);
+    all.filter(move |&(_, guest)| set.checked_shr(guest.into()).unwrap_or(0) & 1 != 0)
 }
 
 struct Slot {

@@ -3,7 +3,7 @@
 
 use super::cache::Cache;
 use super::frame::{Exit, Frame};
-use super::site::{Loc, Pc, Site, Task};
+use super::site::{self, Loc, Pc, Site, Task};
 use crate::ir::block::{Call, FIRST_V};
 use crate::ir::op::Kind;
 use crate::ir::{Context, Env, Exception, Mem, Return, SysEnc};
@@ -124,7 +124,7 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
     let (frame, runtime) = unsafe { (&mut *frame, &mut *((*frame).runtime as *mut R)) };
     // SAFETY: by the contract; the site stays, whatever the runtime does, while code that names it runs.
     let site = unsafe { &*std::ptr::from_ref(runtime.cache().site(index)) };
-    for &(host, guest) in &site.dirty[..usize::from(site.dirty_count)] {
+    for (host, guest) in site::homes(site.tenants, site.dirty) {
         match guest.checked_sub(FIRST_V) {
             None => frame.s.x[usize::from(guest)] = frame.saved[usize::from(host)],
             Some(guest) => frame.s.v[usize::from(guest)] = frame.saved_v[usize::from(host)],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
@@ -38,6 +39,11 @@ impl Stats {
     /// Adds to a counter.
     pub(super) fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Relaxed);
+    }
+
+    /// Adds time that translation has taken.
+    pub fn add_time(&self, time: Duration) {
+        Self::add(&self.translate_nanos, time.as_nanos() as u64);
     }
 
     pub(super) fn count_eval(&self, name: &'static str) {

@@ -39,6 +39,7 @@ type Set = u64;
 pub(super) struct Registers {
     /// The value in each temporary, or [`Val::NONE`].
     owner: [Val; 16],
+    /// Temporaries whose value may still be used: who is in need of one looks whether it is.
     taken: Set,
     /// What the current instruction holds on to.
     pinned: Set,
@@ -46,13 +47,22 @@ pub(super) struct Registers {
     homes: Set,
     /// Until when the value of each home is needed; 0 when it is not.
     needed: [u16; 16],
-    /// Spill slots in use.
+    /// Spill slots whose value may still be used, and the value.
     spills: Set,
+    spilled: [Val; 64],
 }
 
 impl Default for Registers {
     fn default() -> Self {
-        Self { owner: [Val::NONE; 16], taken: 0, pinned: 0, homes: 0, needed: [0; 16], spills: 0 }
+        Self {
+            owner: [Val::NONE; 16],
+            taken: 0,
+            pinned: 0,
+            homes: 0,
+            needed: [0; 16],
+            spills: 0,
+            spilled: [Val::NONE; 64],
+        }
     }
 }
 
@@ -63,7 +73,8 @@ impl Registers {
     }
 
     pub fn begin_block(&mut self) {
-        *self = Self { homes: self.homes, ..Self::default() };
+        (self.taken, self.pinned, self.spills) = (0, 0, 0);
+        (self.owner, self.needed) = ([Val::NONE; 16], [0; 16]);
     }
 
     pub fn unpin(&mut self) {
@@ -81,27 +92,34 @@ impl Registers {
         self.taken &= !(1 << r);
     }
 
-    /// A register of `pool`, pinned, and the value that has to leave it.
-    fn choose(&mut self, pool: Set, lives: &[Life]) -> (u8, Option<Val>) {
+    /// A register of `pool`, pinned, and the value that has to leave it. Instruction `index` is being emitted.
+    fn choose(&mut self, pool: Set, lives: &[Life], index: usize) -> (u8, Option<Val>) {
         let candidates = pool & !self.homes & !self.pinned;
+        if candidates & !self.taken == 0 {
+            let idle = |r: u8| !is_wanted(self.owner[usize::from(r)], lives, index);
+            self.taken &= !members(candidates).filter(|&r| idle(r)).fold(0, |set, r| set | 1 << r);
+        }
         let free = candidates & !self.taken;
-        let r = if free != 0 {
-            free.trailing_zeros() as u8
+        let (r, victim) = if free != 0 {
+            (free.trailing_zeros() as u8, None)
         } else {
-            let last = |r: &u8| lives.get(usize::from(self.owner[usize::from(*r)].0)).map_or(0, |life| life.last_use);
-            let candidates = (0..16).filter(|r| candidates >> r & 1 != 0);
-            candidates.max_by_key(last).expect("an instruction pins fewer registers than there are")
+            let last = |r: &u8| lives[usize::from(self.owner[usize::from(*r)].0)].last_use;
+            let r = members(candidates).max_by_key(last).expect("an instruction pins fewer registers than there are");
+            (r, Some(self.owner[usize::from(r)]))
         };
         self.pinned |= 1 << r;
-        let victim = self.owner[usize::from(r)];
         self.disown(r);
-        (r, (victim != Val::NONE).then_some(victim))
+        (r, victim)
     }
 
-    fn spill(&mut self, slots: usize) -> usize {
+    fn spill(&mut self, val: Val, slots: usize, lives: &[Life], index: usize) -> usize {
+        let spilled = &self.spilled;
+        let idle = members(self.spills).filter(|&slot| !is_wanted(spilled[usize::from(slot)], lives, index));
+        self.spills &= !idle.fold(0, |set, slot| set | 1 << slot);
         let slot = (!self.spills).trailing_zeros() as usize;
         assert!(slot < slots, "a block has fewer live values than slots");
         self.spills |= 1 << slot;
+        self.spilled[slot] = val;
         slot
     }
 
@@ -110,6 +128,19 @@ impl Registers {
         let needed = &mut self.needed[usize::from(home)];
         *needed = (*needed).max(until);
     }
+}
+
+/// Whether a value is used by instruction `index` or later.
+fn is_wanted(val: Val, lives: &[Life], index: usize) -> bool {
+    lives.get(usize::from(val.0)).is_some_and(|life| usize::from(life.last_use) >= index)
+}
+
+fn members(mut set: Set) -> impl Iterator<Item = u8> {
+    std::iter::from_fn(move || {
+        let r = set.trailing_zeros() as u8;
+        set &= set.wrapping_sub(1);
+        (r < 64).then_some(r)
+    })
 }
 
 impl Emitter<'_> {
@@ -139,21 +170,6 @@ impl Emitter<'_> {
         if wide { i32::try_from(value as i64).ok() } else { Some(value as i32) }
     }
 
-    /// Ends an instruction: registers of values that are used no more are free.
-    pub(super) fn end_inst(&mut self) {
-        self.x.unpin();
-        self.v.unpin();
-        let inst = &self.block.insts[self.index];
-        for arg in inst.args() {
-            self.release(arg);
-        }
-        let address = inst.args[0];
-        if address != Val::NONE && self.lives[usize::from(address.0)].fused {
-            self.release(self.block.insts[usize::from(address.0)].args[0]);
-        }
-        self.release(Val(self.index as u16));
-    }
-
     /// A temporary register holds a value from now on.
     pub(super) fn hold(&mut self, val: Val, r: u8) {
         self.x.own(r, val);
@@ -165,26 +181,11 @@ impl Emitter<'_> {
         self.at[usize::from(val.0)] = At::Xmm(r);
     }
 
-    /// Frees what a value has, if it is used no more.
-    fn release(&mut self, val: Val) {
-        if !self.dies(val) {
-            return;
-        }
-        match self.at[usize::from(val.0)] {
-            At::Reg(r) if self.x.owner[usize::from(r)] == val => self.x.disown(r),
-            At::Xmm(r) if self.v.owner[usize::from(r)] == val => self.v.disown(r),
-            At::Spill(slot) => self.x.spills &= !(1 << slot),
-            At::SpillV(slot) => self.v.spills &= !(1 << slot),
-            _ => return,
-        }
-        self.at[usize::from(val.0)] = At::None;
-    }
-
     /// A free temporary register, pinned; evicts the value that is needed last.
     pub(super) fn temporary(&mut self) -> u8 {
-        let (r, victim) = self.x.choose(reg::POOL, &self.lives);
+        let (r, victim) = self.x.choose(reg::POOL, &self.lives, self.index);
         if let Some(victim) = victim {
-            let slot = self.x.spill(frame::SPILLS);
+            let slot = self.x.spill(victim, frame::SPILLS, &self.lives, self.index);
             self.at[usize::from(victim.0)] = At::Spill(slot as u8);
             dynasm!(self.a ; .arch x64 ; mov [rbp + spill(slot)], Rq(r));
         }
@@ -192,9 +193,9 @@ impl Emitter<'_> {
     }
 
     pub(super) fn vector_temporary(&mut self) -> u8 {
-        let (r, victim) = self.v.choose(reg::VECTORS, &self.lives);
+        let (r, victim) = self.v.choose(reg::VECTORS, &self.lives, self.index);
         if let Some(victim) = victim {
-            let slot = self.v.spill(frame::VECTOR_SPILLS);
+            let slot = self.v.spill(victim, frame::VECTOR_SPILLS, &self.lives, self.index);
             self.at[usize::from(victim.0)] = At::SpillV(slot as u8);
             dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + spill_v(slot)], Rx(r));
         }

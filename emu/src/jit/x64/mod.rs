@@ -18,7 +18,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::asm::Asm;
 use super::frame;
-use super::site::{Loc, MAX_HOMES, Pc, Site, Task};
+use super::site::{self, Loc, Pc, Site, Task};
 use super::slow::Registers;
 use super::thunks::Thunks;
 use crate::ir::block::{Block, Call, Code, Effects, FIRST_V, Inst, Unit, Val};
@@ -150,11 +150,10 @@ impl<'a> Emitter<'a> {
     /// The unit's entry: eight bytes that can be overwritten by a jump, then the homes.
     fn entry(&mut self) {
         self.a.extend([0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0]);
-        for (guest, home) in (0u8..).zip(self.survey.homes) {
-            match (home, guest.checked_sub(FIRST_V)) {
-                (Some(home), None) => dynasm!(self.a ; .arch x64 ; mov Rq(home), [rbp + frame::x(guest)]),
-                (Some(home), Some(v)) => dynasm!(self.a ; .arch x64 ; vmovdqu Rx(home), [rbp + frame::v(v)]),
-                (None, _) => {}
+        for (home, guest) in self.homes(u64::MAX) {
+            match guest.checked_sub(FIRST_V) {
+                None => dynasm!(self.a ; .arch x64 ; mov Rq(home), [rbp + frame::x(guest)]),
+                Some(v) => dynasm!(self.a ; .arch x64 ; vmovdqu Rx(home), [rbp + frame::v(v)]),
             }
         }
     }
@@ -177,13 +176,15 @@ impl<'a> Emitter<'a> {
             if self.lives[index].uses > 0 || !inst.effects.contains(Effects::PURE) {
                 self.index = index;
                 self.emit_inst(inst);
-                self.end_inst();
+                self.x.unpin();
+                self.v.unpin();
             }
         }
         self.index = block.insts.len();
         self.emit_term(n);
     }
 
+    #[inline(always)]
     fn emit_inst(&mut self, inst: &Inst) {
         let val = Val(self.index as u16);
         match inst.code {
@@ -306,14 +307,8 @@ impl<'a> Emitter<'a> {
     }
 
     /// Home and number of each guest register of a set.
-    fn homes(&self, mut set: u64) -> impl Iterator<Item = (u8, u8)> + use<> {
-        let homes = self.survey.homes;
-        std::iter::from_fn(move || {
-            let guest = set.trailing_zeros() as u8;
-            set &= set.wrapping_sub(1);
-            let home = *homes.get(usize::from(guest))?;
-            Some((home.expect("what is dirty has a home"), guest))
-        })
+    fn homes(&self, set: u64) -> impl Iterator<Item = (u8, u8)> + use<> {
+        site::homes(self.survey.tenants, set)
     }
 
     fn number(&self, site: usize) -> i32 {
@@ -323,15 +318,10 @@ impl<'a> Emitter<'a> {
     /// Records a site here.
     fn site(&mut self, task: Task, args: [Loc; 6], results: [Loc; 2]) -> usize {
         let guest = self.block.insts.get(self.index).map_or(self.block.len.saturating_sub(1), |i| i.guest.into());
-        let mut dirty = [(0, 0); MAX_HOMES];
-        let mut dirty_count = 0;
-        for (home, guest) in self.homes(self.dirty) {
-            dirty[usize::from(dirty_count)] = (home, guest);
-            dirty_count += 1;
-        }
         let pc = self.block.va.wrapping_add(4 * u64::from(guest));
         let pc = if self.unit.context.relative() { Pc::Offset((pc & 0xfff) as u16) } else { Pc::Fixed(pc) };
-        self.sites.push(Site { task, pc, args, results, dirty, dirty_count });
+        let (dirty, tenants) = (self.dirty, self.survey.tenants);
+        self.sites.push(Site { task, pc, args, results, dirty, tenants });
         self.sites.len() - 1
     }
 

@@ -1,13 +1,9 @@
 //! What emission must know in advance: of a unit, where its blocks lead and which guest registers they use; of a block, how
 //! long each value lives.
 
-use super::super::site::{MAX_V_HOMES, MAX_X_HOMES};
+use super::super::site::{NOBODY, Tenants, V_HOMES, X_HOMES};
 use crate::ir::block::{Block, Code, Effects, FIRST_V, Inst, Term, Unit, Usage};
 use crate::ir::op::{IntOp, Op};
-
-/// Host registers for homes.
-const X_HOMES: [u8; MAX_X_HOMES] = [14, 13, 12, 11, 10];
-const V_HOMES: [u8; MAX_V_HOMES] = [12, 11, 10, 9];
 
 /// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
 pub(super) type Homes = [Option<u8>; 64];
@@ -36,6 +32,7 @@ pub(super) struct Summary {
 pub(super) struct Survey {
     pub blocks: Vec<Summary>,
     pub homes: Homes,
+    pub tenants: Tenants,
     /// Block at each word of the page, or [`NO_BLOCK`].
     starts: Vec<u8>,
     page: u64,
@@ -45,7 +42,7 @@ const NO_BLOCK: u8 = u8::MAX;
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { blocks: Vec::new(), homes: [None; 64], starts: Vec::new(), page: 0 }
+        Self { blocks: Vec::new(), homes: [None; 64], tenants: [NOBODY; _], starts: Vec::new(), page: 0 }
     }
 }
 
@@ -76,19 +73,21 @@ impl Survey {
             }
             self.blocks.push(summary);
         }
-        let mut weight = [0u32; 64];
+        let mut weight = [0u16; 64];
+        let (weight_x, weight_v) = weight.split_at_mut(usize::from(FIRST_V));
         for (n, block) in unit.blocks.iter().enumerate() {
-            let Usage { count, written, uses_nzcv, sets_nzcv } = block.usage;
+            let Usage { count, written, uses_nzcv, sets_nzcv } = &block.usage;
             let summary = &mut self.blocks[n];
-            (summary.written, summary.uses_nzcv, summary.sets_nzcv) = (written, uses_nzcv, sets_nzcv);
+            (summary.written, summary.uses_nzcv, summary.sets_nzcv) = (*written, *uses_nzcv, *sets_nzcv);
+            let (count_x, count_v) = count.split_at(usize::from(FIRST_V));
+            add(weight_x, count_x, in_loop[n]);
             // Vector registers get homes only by loops, since elsewhere few are used twice in a unit.
-            let (registers, factor) = if in_loop[n] { (64, 8) } else { (usize::from(FIRST_V), 1) };
-            for (weight, count) in weight.iter_mut().zip(count).take(registers) {
-                *weight += factor * u32::from(count);
+            if in_loop[n] {
+                add(weight_v, count_v, true);
             }
         }
-        self.homes = choose_homes(&weight);
-        let homes = (0..64).filter(|&r| self.homes[r].is_some()).fold(0u64, |mask, r| mask | 1 << r);
+        self.choose_homes(&weight);
+        let homes = self.tenants.iter().filter(|&&guest| guest != NOBODY).fold(0, |set, guest| set | 1 << guest);
         self.flow(homes);
     }
 
@@ -96,6 +95,32 @@ impl Survey {
     pub fn block_at(&self, va: u64) -> Option<usize> {
         let start = self.starts[(va >> 2 & 1023) as usize];
         (va >> 12 == self.page && va & 3 == 0 && start != NO_BLOCK).then_some(usize::from(start))
+    }
+
+    /// The guest registers used most get homes.
+    fn choose_homes(&mut self, weight: &[u16; 64]) {
+        self.homes = [None; 64];
+        self.tenants = [NOBODY; _];
+        let first_v = usize::from(FIRST_V);
+        let (x, v) = self.tenants.split_at_mut(X_HOMES.len());
+        for (range, pool, tenants) in [(0..first_v, &X_HOMES[..], x), (first_v..64, &V_HOMES[..], v)] {
+            let mut candidates = range.filter(|&r| weight[r] >= 3).fold(0u64, |set, r| set | 1 << r);
+            for (host, tenant) in pool.iter().zip(tenants) {
+                let mut best = None;
+                let mut left = candidates;
+                while left != 0 {
+                    let r = left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    if best.is_none_or(|best| weight[r] > weight[best]) {
+                        best = Some(r);
+                    }
+                }
+                let Some(best) = best else { break };
+                candidates &= !(1 << best);
+                self.homes[best] = Some(*host);
+                *tenant = best as u8;
+            }
+        }
     }
 
     /// Carries over edges what depends on other blocks: dirty homes forwards, the life of NZCV backwards.
@@ -128,28 +153,12 @@ impl Survey {
     }
 }
 
-/// The guest registers used most get homes; inner loops are counted eightfold.
-fn choose_homes(weight: &[u32; 64]) -> Homes {
-    let mut homes = [None; 64];
-    let first_v = usize::from(FIRST_V);
-    for (range, pool) in [(0..first_v, &X_HOMES[..]), (first_v..64, &V_HOMES[..])] {
-        let mut candidates = range.filter(|&r| weight[r] >= 3).fold(0u64, |set, r| set | 1 << r);
-        for &host in pool {
-            let mut best = None;
-            let mut left = candidates;
-            while left != 0 {
-                let r = left.trailing_zeros() as usize;
-                left &= left - 1;
-                if best.is_none_or(|best| weight[r] > weight[best]) {
-                    best = Some(r);
-                }
-            }
-            let Some(best) = best else { break };
-            candidates &= !(1 << best);
-            homes[best] = Some(host);
-        }
+/// Adds the uses by a block, eightfold for one of an inner loop.
+fn add(weight: &mut [u16], count: &[u8], in_loop: bool) {
+    let factor = if in_loop { 3 } else { 0 };
+    for (weight, count) in weight.iter_mut().zip(count) {
+        *weight = weight.saturating_add(u16::from(*count) << factor);
     }
-    homes
 }
 
 /// Addresses that a block may go on to, inside or outside its unit.
