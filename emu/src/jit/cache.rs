@@ -299,7 +299,7 @@ impl Cache {
         inner.identities.clear();
         inner.dropped.clear();
         self.stats.keep(|calls| self.count_calls(&inner, calls));
-        inner.sites = 0;
+        self.sites.clear(std::mem::take(&mut inner.sites));
         let keep = inner.thunks_len;
         inner.memory.truncate(keep);
         self.epoch.fetch_add(1, Ordering::Release);

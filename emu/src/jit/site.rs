@@ -3,7 +3,7 @@
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::ir::block::Call;
 use crate::ir::op::Op;
@@ -39,13 +39,21 @@ pub(super) enum Task {
     Eval(Op, u64),
 }
 
-/// An address in the unit's page.
+/// The address of a guest instruction, either fixed or in whichever page runs. Instructions are aligned, which leaves
+/// bit 0 to say which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pc {
-    /// It never changes.
-    Fixed(u64),
-    /// Bytes from the beginning of the page that runs.
-    Offset(u16),
+pub(super) struct Pc(u64);
+
+impl Pc {
+    /// Of the instruction at `pc`.
+    pub fn new(pc: u64, relative: bool) -> Self {
+        Self(if relative { pc & 0xfff | 1 } else { pc })
+    }
+
+    /// The address, while code of `page` runs.
+    pub fn get(self, page: u64) -> u64 {
+        if self.0 & 1 != 0 { page | self.0 & 0xffc } else { self.0 }
+    }
 }
 
 /// A call site of a thunk.
@@ -56,32 +64,49 @@ pub(super) struct Site {
     pub pc: Pc,
     pub args: [Loc; 6],
     pub results: [Loc; 2],
-    /// Guest registers whose home differs from the state, as a bit mask.
-    pub dirty: u64,
+    /// Homes that differ from the state.
+    pub dirty: HomeSet,
     pub tenants: Tenants,
 }
 
-/// Guest register that has each home: those of [`X_HOMES`], then those of [`V_HOMES`]. V registers are from
-/// [`FIRST_V`] on; what nobody has is [`NOBODY`].
+const _: () = assert!(size_of::<Site>() <= 64, "units have many");
+
+/// Homes, as a bit mask: those of [`X_HOMES`], then those of [`V_HOMES`].
+pub(super) type HomeSet = u16;
+
+/// Guest register that has each home, in the order of a [`HomeSet`]'s bits. V registers are from
+/// [`FIRST_V`](crate::ir::block::FIRST_V) on; what nobody has is [`NOBODY`].
 pub(super) type Tenants = [u8; X_HOMES.len() + V_HOMES.len()];
 
-/// The tenant of a home that is not used; it is in no set of guest registers.
+/// The tenant of a home that is not used.
 pub(super) const NOBODY: u8 = u8::MAX;
 
-/// Home and tenant, for each that is in a set of guest registers.
-pub(super) fn homes(tenants: Tenants, set: u64) -> impl Iterator<Item = (u8, u8)> {
-    let all = X_HOMES.into_iter().chain(V_HOMES).zip(tenants);
-    all.filter(move |&(_, guest)| set.checked_shr(guest.into()).unwrap_or(0) & 1 != 0)
+/// The set of a general-purpose register that is a home.
+pub(super) const fn x_home(host: u8) -> HomeSet {
+    1 << (X_HOMES[0] - host)
 }
 
-struct Slot {
-    site: Site,
-    /// Calls so far; approximate when vCPUs share the site.
-    calls: AtomicU64,
+/// The set of a vector register that is a home.
+pub(super) const fn v_home(host: u8) -> HomeSet {
+    1 << (X_HOMES.len() as u8 + V_HOMES[0] - host)
+}
+
+/// Host register and guest register of each home of a set.
+pub(super) fn homes(tenants: Tenants, mut set: HomeSet) -> impl Iterator<Item = (u8, u8)> {
+    std::iter::from_fn(move || {
+        let n = set.trailing_zeros() as usize;
+        set &= set.wrapping_sub(1);
+        let host = X_HOMES.iter().chain(&V_HOMES).nth(n)?;
+        Some((*host, tenants[n]))
+    })
 }
 
 /// Every site of a cache, in a table that never moves, so that thunks read it while translation appends.
-pub(super) struct Sites(UnsafeCell<Box<[MaybeUninit<Slot>]>>);
+pub(super) struct Sites {
+    table: UnsafeCell<Box<[MaybeUninit<Site>]>>,
+    /// Calls of each so far; approximate when vCPUs share the site.
+    calls: Box<[AtomicU32]>,
+}
 
 // SAFETY: a slot is written once, before any code that names it can run, and read only by such code's thunks; slots are
 // reused only when no translated code runs (Cache::flush).
@@ -89,12 +114,13 @@ unsafe impl Sync for Sites {}
 
 impl Sites {
     pub fn new(capacity: usize) -> Self {
-        Self(UnsafeCell::new(Box::new_uninit_slice(capacity)))
+        // SAFETY: zero is an integer.
+        let calls = unsafe { Box::new_zeroed_slice(capacity).assume_init() };
+        Self { table: UnsafeCell::new(Box::new_uninit_slice(capacity)), calls }
     }
 
     pub fn capacity(&self) -> usize {
-        // SAFETY: the length never changes.
-        unsafe { (&*self.0.get()).len() }
+        self.calls.len()
     }
 
     /// Fills a slot.
@@ -104,29 +130,27 @@ impl Sites {
     pub unsafe fn set(&self, index: usize, site: Site) {
         assert!(index < self.capacity(), "the caller makes room first");
         // SAFETY: in bounds; nobody reads this slot now, by the caller's promise.
-        unsafe {
-            (&mut *self.0.get()).as_mut_ptr().add(index).cast::<Slot>().write(Slot { site, calls: AtomicU64::new(0) })
-        };
+        unsafe { (&mut *self.table.get()).as_mut_ptr().add(index).cast::<Site>().write(site) };
     }
 
-    /// The slot of an index.
+    /// The site of an index.
     ///
     /// # Safety
     /// The slot has been filled; translated code names only such ones.
-    unsafe fn slot(&self, index: usize) -> &Slot {
+    unsafe fn get(&self, index: usize) -> &Site {
         // SAFETY: filled, and not written while code that names it exists.
-        unsafe { (&*self.0.get())[index].assume_init_ref() }
+        unsafe { (&*self.table.get())[index].assume_init_ref() }
     }
 
-    /// The site of a slot, which is called now.
+    /// The site of an index, which is called now.
     ///
     /// # Safety
     /// The slot has been filled; translated code names only such ones.
     pub unsafe fn enter(&self, index: usize) -> &Site {
+        let calls = &self.calls[index];
+        calls.store(calls.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
         // SAFETY: as promised.
-        let slot = unsafe { self.slot(index) };
-        slot.calls.store(slot.calls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        &slot.site
+        unsafe { self.get(index) }
     }
 
     /// The task of a slot, and how often it was called.
@@ -135,8 +159,13 @@ impl Sites {
     /// The slot has been filled.
     pub unsafe fn calls(&self, index: usize) -> (Task, u64) {
         // SAFETY: as promised.
-        let slot = unsafe { self.slot(index) };
-        (slot.site.task, slot.calls.load(Ordering::Relaxed))
+        let site = unsafe { self.get(index) };
+        (site.task, self.calls[index].load(Ordering::Relaxed).into())
+    }
+
+    /// Frees the first `count` slots, which nobody names any more.
+    pub fn clear(&self, count: usize) {
+        self.calls[..count].iter().for_each(|calls| calls.store(0, Ordering::Relaxed));
     }
 }
 

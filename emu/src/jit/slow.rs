@@ -3,7 +3,7 @@
 
 use super::cache::Cache;
 use super::frame::{Exit, Frame};
-use super::site::{self, Loc, Pc, Site, Task};
+use super::site::{self, Loc, Site, Task};
 use crate::ir::block::{Call, FIRST_V};
 use crate::ir::op::Kind;
 use crate::ir::{Context, Env, Exception, Mem, Return, SysEnc};
@@ -130,10 +130,7 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
             Some(guest) => frame.s.v[usize::from(guest)] = frame.saved_v[usize::from(host)],
         }
     }
-    frame.s.pc = match site.pc {
-        Pc::Fixed(pc) => pc,
-        Pc::Offset(offset) => frame.page | u64::from(offset),
-    };
+    frame.s.pc = site.pc.get(frame.page);
     frame.fold_flags();
     match perform(frame, runtime, site) {
         Ok(results) => {

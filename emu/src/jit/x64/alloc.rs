@@ -3,6 +3,7 @@
 use dynasmrt::{DynasmApi, dynasm};
 
 use super::super::frame::{self, Frame};
+use super::super::site::{v_home, x_home};
 use super::super::thunks::reg;
 use super::Emitter;
 use super::survey::Life;
@@ -265,8 +266,8 @@ impl Emitter<'_> {
     /// A register for a new value: the home that it is about to be written to, if it may be written now, or a temporary.
     pub(super) fn define(&mut self, val: Val) -> u8 {
         let n = usize::from(val.0);
-        if let Some((guest, home)) = self.target_home(n) {
-            self.dirty |= 1 << guest;
+        if let Some(home) = self.target_home(n) {
+            self.dirty |= x_home(home);
             self.at[n] = At::Home(home);
             self.x.pinned |= 1 << home;
             self.x.needed[usize::from(home)] = self.lives[n].last_use;
@@ -292,8 +293,8 @@ impl Emitter<'_> {
 
     /// As [`Emitter::define`] for a vector; the register is none of an argument of the current instruction.
     pub(super) fn define_v(&mut self, val: Val) -> u8 {
-        if let Some((guest, home)) = self.target_vector_home(usize::from(val.0)) {
-            self.dirty |= 1 << (FIRST_V + guest);
+        if let Some(home) = self.target_vector_home(usize::from(val.0)) {
+            self.dirty |= v_home(home);
             self.at[usize::from(val.0)] = At::HomeV(home);
             self.v.pinned |= 1 << home;
             self.v.needed[usize::from(home)] = self.lives[usize::from(val.0)].last_use;
@@ -304,15 +305,15 @@ impl Emitter<'_> {
         r
     }
 
-    /// The guest register and home that value `n` may be computed in at once: the next instruction but for constants and
+    /// The home that value `n` may be computed in at once: the next instruction but for constants and
     /// reads of others writes it there, and nobody needs the home's old value any more.
-    fn target_home(&self, n: usize) -> Option<(u8, u8)> {
+    fn target_home(&self, n: usize) -> Option<u8> {
         for inst in &self.block.insts[n + 1..] {
             match inst.code {
                 Code::SetX(guest) if usize::from(inst.args[0].0) == n => {
                     let home = self.survey.homes[usize::from(guest)]?;
                     let aliased = usize::from(self.x.needed[usize::from(home)]) > self.index;
-                    return (!aliased).then_some((guest, home));
+                    return (!aliased).then_some(home);
                 }
                 Code::Imm | Code::Second => {}
                 _ => return None,
@@ -322,7 +323,7 @@ impl Emitter<'_> {
     }
 
     /// As [`Emitter::target_home`] for a vector, but not while the current instruction still reads the old value.
-    fn target_vector_home(&self, n: usize) -> Option<(u8, u8)> {
+    fn target_vector_home(&self, n: usize) -> Option<u8> {
         let next = self.block.insts[n + 1..].iter().find(|inst| inst.code != Code::Imm)?;
         let Code::SetV(guest) = next.code else { return None };
         if usize::from(next.args[0].0) != n {
@@ -330,7 +331,7 @@ impl Emitter<'_> {
         }
         let home = self.survey.homes[usize::from(FIRST_V + guest)]?;
         let needed = usize::from(self.v.needed[usize::from(home)]);
-        (needed == 0 || needed < self.index).then_some((guest, home))
+        (needed == 0 || needed < self.index).then_some(home)
     }
 
     pub(super) fn get_v(&mut self, val: Val, guest: u8) {
@@ -353,7 +354,7 @@ impl Emitter<'_> {
             dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(guest)], Rx(r));
             return;
         };
-        self.dirty |= 1 << (FIRST_V + guest);
+        self.dirty |= v_home(home);
         if r == home {
             return;
         }
@@ -395,7 +396,7 @@ impl Emitter<'_> {
             }
             return;
         };
-        self.dirty |= 1 << guest;
+        self.dirty |= x_home(home);
         if self.at[usize::from(val.0)] == At::Home(home) {
             return;
         }

@@ -18,7 +18,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::asm::Asm;
 use super::frame;
-use super::site::{self, Loc, Pc, Site, Task};
+use super::site::{self, HomeSet, Loc, Pc, Site, Task};
 use super::slow::Registers;
 use super::thunks::Thunks;
 use crate::ir::block::{Block, Call, Code, Effects, FIRST_V, Inst, Unit, Val};
@@ -66,8 +66,8 @@ struct Emitter<'a> {
     exits: Vec<terminators::ColdExit>,
     /// The blocks' beginnings.
     labels: Vec<DynamicLabel>,
-    /// Guest registers whose home may differ from the state, as a bit mask; V registers are from [`FIRST_V`] on.
-    dirty: u64,
+    /// Homes that may differ from the state.
+    dirty: HomeSet,
     // Of the current block:
     block: &'a Block,
     lives: Vec<Life>,
@@ -150,7 +150,7 @@ impl<'a> Emitter<'a> {
     /// The unit's entry: eight bytes that can be overwritten by a jump, then the homes.
     fn entry(&mut self) {
         self.a.extend([0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0]);
-        for (home, guest) in self.homes(u64::MAX) {
+        for (home, guest) in self.homes(self.survey.all) {
             match guest.checked_sub(FIRST_V) {
                 None => dynasm!(self.a ; .arch x64 ; mov Rq(home), [rbp + frame::x(guest)]),
                 Some(v) => dynasm!(self.a ; .arch x64 ; vmovdqu Rx(home), [rbp + frame::v(v)]),
@@ -306,8 +306,8 @@ impl<'a> Emitter<'a> {
         dynasm!(self.a ; .arch x64 ; mov ecx, number ; call extern slow as usize);
     }
 
-    /// Home and number of each guest register of a set.
-    fn homes(&self, set: u64) -> impl Iterator<Item = (u8, u8)> + use<> {
+    /// Host register and guest register of each home of a set.
+    fn homes(&self, set: HomeSet) -> impl Iterator<Item = (u8, u8)> + use<> {
         site::homes(self.survey.tenants, set)
     }
 
@@ -319,7 +319,7 @@ impl<'a> Emitter<'a> {
     fn site(&mut self, task: Task, args: [Loc; 6], results: [Loc; 2]) -> usize {
         let guest = self.block.insts.get(self.index).map_or(self.block.len.saturating_sub(1), |i| i.guest.into());
         let pc = self.block.va.wrapping_add(4 * u64::from(guest));
-        let pc = if self.unit.context.relative() { Pc::Offset((pc & 0xfff) as u16) } else { Pc::Fixed(pc) };
+        let pc = Pc::new(pc, self.unit.context.relative());
         let (dirty, tenants) = (self.dirty, self.survey.tenants);
         self.sites.push(Site { task, pc, args, results, dirty, tenants });
         self.sites.len() - 1

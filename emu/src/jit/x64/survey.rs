@@ -1,7 +1,7 @@
 //! What emission must know in advance: of a unit, where its blocks lead and which guest registers they use; of a block, how
 //! long each value lives.
 
-use super::super::site::{NOBODY, Tenants, V_HOMES, X_HOMES};
+use super::super::site::{HomeSet, NOBODY, Tenants, V_HOMES, X_HOMES};
 use crate::ir::block::{Block, Code, Effects, FIRST_V, Inst, Term, Unit, Usage};
 use crate::ir::op::{IntOp, Op};
 
@@ -18,10 +18,10 @@ pub(super) struct Summary {
     /// It looks at NZCV before it replaces it; it replaces it.
     uses_nzcv: bool,
     sets_nzcv: bool,
-    /// Guest registers that it writes, as a bit mask.
-    written: u64,
-    /// Guest registers whose home may differ from the state when it begins.
-    pub dirty_in: u64,
+    /// Homes that it writes.
+    written: HomeSet,
+    /// Homes that may differ from the state when it begins.
+    pub dirty_in: HomeSet,
     /// Whether NZCV matters at its beginning and at its end.
     pub nzcv_in: bool,
     pub nzcv_out: bool,
@@ -33,6 +33,8 @@ pub(super) struct Survey {
     pub blocks: Vec<Summary>,
     pub homes: Homes,
     pub tenants: Tenants,
+    /// The homes that are used.
+    pub all: HomeSet,
     /// Block at each word of the page, or [`NO_BLOCK`].
     starts: Vec<u8>,
     page: u64,
@@ -42,7 +44,7 @@ const NO_BLOCK: u8 = u8::MAX;
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { blocks: Vec::new(), homes: [None; 64], tenants: [NOBODY; _], starts: Vec::new(), page: 0 }
+        Self { blocks: Vec::new(), homes: [None; 64], tenants: [NOBODY; _], all: 0, starts: Vec::new(), page: 0 }
     }
 }
 
@@ -76,9 +78,9 @@ impl Survey {
         let mut weight = [0u16; 64];
         let (weight_x, weight_v) = weight.split_at_mut(usize::from(FIRST_V));
         for (n, block) in unit.blocks.iter().enumerate() {
-            let Usage { count, written, uses_nzcv, sets_nzcv } = &block.usage;
+            let Usage { count, uses_nzcv, sets_nzcv, .. } = &block.usage;
             let summary = &mut self.blocks[n];
-            (summary.written, summary.uses_nzcv, summary.sets_nzcv) = (*written, *uses_nzcv, *sets_nzcv);
+            (summary.uses_nzcv, summary.sets_nzcv) = (*uses_nzcv, *sets_nzcv);
             let (count_x, count_v) = count.split_at(usize::from(FIRST_V));
             add(weight_x, count_x, in_loop[n]);
             // Vector registers get homes only by loops, since elsewhere few are used twice in a unit.
@@ -87,8 +89,11 @@ impl Survey {
             }
         }
         self.choose_homes(&weight);
-        let homes = self.tenants.iter().filter(|&&guest| guest != NOBODY).fold(0, |set, guest| set | 1 << guest);
-        self.flow(homes);
+        for (summary, block) in self.blocks.iter_mut().zip(&unit.blocks) {
+            summary.written = home_set(&self.tenants, block.usage.written);
+        }
+        self.all = home_set(&self.tenants, u64::MAX);
+        self.flow();
     }
 
     /// The block that begins at an address.
@@ -124,13 +129,13 @@ impl Survey {
     }
 
     /// Carries over edges what depends on other blocks: dirty homes forwards, the life of NZCV backwards.
-    fn flow(&mut self, homes: u64) {
+    fn flow(&mut self) {
         let mut changed = true;
         while changed {
             changed = false;
             for n in 0..self.blocks.len() {
                 let block = self.blocks[n];
-                let out = block.dirty_in | block.written & homes;
+                let out = block.dirty_in | block.written;
                 for to in block.successors.into_iter().flatten() {
                     let dirty_in = &mut self.blocks[usize::from(to)].dirty_in;
                     changed |= out & !*dirty_in != 0;
@@ -151,6 +156,12 @@ impl Survey {
             }
         }
     }
+}
+
+/// The homes of a set of guest registers.
+fn home_set(tenants: &Tenants, guests: u64) -> HomeSet {
+    let is_in = |guest: u8| guest != NOBODY && guests >> guest & 1 != 0;
+    (0..).zip(tenants).fold(0, |set, (n, guest)| set | HomeSet::from(is_in(*guest)) << n)
 }
 
 /// Adds the uses by a block, eightfold for one of an inner loop.

@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
+use super::super::site::HomeSet;
 use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
@@ -18,7 +19,7 @@ use crate::mmu::tlb::{ENTRIES, JUMPS, Memory, slot};
 pub(super) struct ColdExit {
     label: DynamicLabel,
     /// Homes that differ from the state there.
-    dirty: u64,
+    dirty: HomeSet,
     /// Address of the block that it leaves.
     from: u64,
     target: u64,
@@ -76,7 +77,7 @@ impl Emitter<'_> {
     }
 
     /// Writes homes that differ to the state; the flags stay.
-    pub(super) fn write_homes(&mut self, dirty: u64) {
+    pub(super) fn write_homes(&mut self, dirty: HomeSet) {
         for (home, guest) in self.homes(dirty) {
             match guest.checked_sub(FIRST_V) {
                 None => dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home)),
