@@ -17,7 +17,7 @@ const CPUS: u64 = 8;
 /// The failures counted so far.
 const FAILURES: u64 = CPU_AREAS + CPUS * CPU_AREA_LEN;
 /// The level 1 table of the plain map that `->mmu_on` turns on.
-const PLAIN_TABLE: u64 = FAILURES + 0x1000;
+pub(crate) const PLAIN_TABLE: u64 = FAILURES + 0x1000;
 /// Memory from here up to the end of the image size is a program's own.
 pub(crate) const SCRATCH: u64 = 0x4180_0000;
 

@@ -59,6 +59,18 @@ fn every_image_fits_below_the_memory_that_its_program_uses() {
 }
 
 #[test]
+fn every_micro_benchmark_fits_too_and_says_where_it_begins_and_ends() {
+    for micro in firmware::micros() {
+        let image = micro.image();
+        assert!(image.len() <= 0x10_0000, "{} has {} bytes", micro.name, image.len());
+        for mark in [b"<begin>\n\0".as_slice(), b"<end>\n\0"] {
+            assert!(image.windows(mark.len()).any(|window| window == mark), "{} lacks a mark", micro.name);
+        }
+        assert!(micro.operations > 0 && micro.cpus > 0, "{}", micro.name);
+    }
+}
+
+#[test]
 fn assembling_twice_gives_the_same_images() {
     assert_eq!(firmware::programs(), firmware::programs());
 }
