@@ -49,6 +49,24 @@ impl Emulator {
         }
     }
 
+    /// The command that starts a bare-metal image on a machine without devices beside the board's.
+    pub fn bare_metal(self, image: &Path, cpus: u32) -> Command {
+        let smp = cpus.to_string();
+        let mut command;
+        if self == Self::Handset {
+            command = Command::new(target_dir().join("release/handset"));
+            command.args(["run", "--headless", "--serial", "stdio", "--net", "none", "--memory", "1G", "--smp", &smp]);
+            command.arg("--kernel");
+        } else {
+            command = Command::new("qemu-system-aarch64");
+            command.args(["-M", "virt,gic-version=3", "-accel", "tcg,thread=multi", "-cpu", self.cpu(), "-m", "1G"]);
+            command.args(["-smp", &smp, "-nodefaults", "-display", "none", "-serial", "stdio", "-monitor", "none"]);
+            command.arg("-kernel");
+        }
+        command.arg(image);
+        command
+    }
+
     /// The command that starts a machine, its serial port on standard input and output.
     pub fn command(self, machine: &Machine<'_>) -> Command {
         let guest = machine.guest;

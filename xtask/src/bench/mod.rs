@@ -1,12 +1,13 @@
 //! `cargo xtask bench`: the same guests and work on Handset and on QEMU in turn, by the host's clock on console lines.
 //!
 //! One emulator runs at a time. Each boots once a round and number of vCPUs, and does all its work in that boot, as a
-//! user would. Left out: micro-benchmarks of the translator.
+//! user would. Micro-benchmarks are guests of their own, in a table of their own.
 
 mod boot;
 mod console;
 mod disk;
 mod emulator;
+mod micro;
 mod plot;
 mod process;
 mod report;
@@ -32,6 +33,9 @@ pub struct Options {
     /// Handset alone, without QEMU; nothing is written to docs/performance.md
     #[arg(long)]
     alone: bool,
+    /// List what there is to measure, by class, and measure nothing
+    #[arg(long)]
+    list: bool,
 }
 
 /// One run under way.
@@ -43,12 +47,32 @@ struct Bench {
     samples: Samples,
     held: Vec<report::Held>,
     failures: Vec<String>,
+    micro_table: String,
 }
 
 /// Sets everything up, measures, prints the table and writes the page.
 pub fn run(options: Options) -> Result<()> {
+    if options.list {
+        return list();
+    }
+    let mut micros = micro::all()?;
+    micros.retain(|micro| micro::is_wanted(&options.only, &micro.name));
+    let work_wanted = (0..work::ALL.len()).any(|index| is_wanted(&options.only, index));
+    if !work_wanted && micros.is_empty() {
+        let classes: Vec<&str> = work::CLASSES.iter().map(|class| class.names().1).collect();
+        bail!(
+            "no work is of the class, or has in its name, what --only says; the classes are {} {}",
+            classes.join(" "),
+            micro::CLASS
+        );
+    }
     host::set_up(host::EVERYTHING)?;
     progress::run("build handset", cargo().args(["build", "--release", "--package", "handset"]))?;
+    let micro_table = micro::measure(&micros, options.rounds, options.alone)?;
+    if !work_wanted {
+        print!("{micro_table}");
+        return Ok(());
+    }
     let mut bench = Bench {
         kernel_guest: guests::fetch("debian12", false)?,
         disk_guest: guests::fetch("debian12-bench", false)?,
@@ -57,11 +81,8 @@ pub fn run(options: Options) -> Result<()> {
         samples: Samples::default(),
         held: Vec::new(),
         failures: Vec::new(),
+        micro_table,
     };
-    if !(0..work::ALL.len()).any(|index| bench.wanted(index)) {
-        let classes: Vec<&str> = work::CLASSES.iter().map(|class| class.names().1).collect();
-        bail!("no work is of the class, or has in its name, what --only says; the classes are {}", classes.join(" "));
-    }
     let peers: &[Emulator] = if bench.options.alone { &[] } else { PEERS };
     for round in 1..=bench.options.rounds {
         for emulator in std::iter::once(&Emulator::Handset).chain(peers) {
@@ -71,11 +92,28 @@ pub fn run(options: Options) -> Result<()> {
     bench.finish()
 }
 
+/// Whether `--only` lets a work of the table through.
+fn is_wanted(only: &[String], index: usize) -> bool {
+    let work = &work::ALL[index];
+    only.is_empty() || only.iter().any(|word| work.class.names().1 == word || work.name.contains(word.as_str()))
+}
+
+/// Prints every class, name and what is measured.
+fn list() -> Result<()> {
+    for work in work::ALL {
+        let measured = if work.run.is_empty() { "from the start of the emulator" } else { work.run };
+        let measured: Vec<&str> = measured.split_whitespace().collect();
+        println!("{:<10} {:<28} {}", work.class.names().1, work.name, measured.join(" "));
+    }
+    for micro in micro::all()? {
+        println!("{:<10} {:<28} {} × {}", micro::CLASS, micro.name, micro.operations, micro.operation);
+    }
+    Ok(())
+}
+
 impl Bench {
     fn wanted(&self, index: usize) -> bool {
-        let work = &work::ALL[index];
-        let only = &self.options.only;
-        only.is_empty() || only.iter().any(|word| work.class.names().1 == word || work.name.contains(word.as_str()))
+        is_wanted(&self.options.only, index)
     }
 
     /// Keeps a sample, and shows it.
@@ -143,7 +181,7 @@ impl Bench {
     /// Prints, writes, and says whether all went well.
     fn finish(&self) -> Result<()> {
         let rows = self.samples.rows();
-        let table = report::table(&self.samples, &rows, &self.held);
+        let table = format!("{}\n{}", report::table(&self.samples, &rows, &self.held), self.micro_table);
         println!("{table}\n{}", report::summary(&rows));
         for (name, emulator, output) in self.samples.disagreements() {
             eprintln!("{name}: {} said: {}", emulator.name(), output.trim_end());

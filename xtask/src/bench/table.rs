@@ -120,7 +120,8 @@ pub fn mean<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<f64> {
     (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
 }
 
-fn spread(mut seconds: Vec<f64>) -> Option<Spread> {
+/// The median of some measurements, with the least and the most.
+pub fn spread(mut seconds: Vec<f64>) -> Option<Spread> {
     seconds.sort_by(f64::total_cmp);
     let (low, high) = (*seconds.first()?, *seconds.last()?);
     let n = seconds.len();
