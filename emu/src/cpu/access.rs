@@ -5,6 +5,7 @@ use devices::bus::{Pa, Size, Target};
 use super::debug::Watched;
 use super::{Core, context};
 use crate::ir::{AtomicOp, Exception, Mem};
+use crate::jit::Reach;
 use crate::mmu::Entry;
 use crate::mmu::host::{self, Bytes};
 use crate::mmu::walk::{self, Access, Fault, Leaf};
@@ -37,7 +38,7 @@ impl Core {
         let addend = ram.offset(page, 4096).filter(|_| inline).map(|_| host::addend(ram, page, va & !0xfff));
         let perms = if access.el == El::El0 { leaf.el0 } else { leaf.el1 };
         let watched = self.page_is_watched(walk::strip_tag(&s.sys, va));
-        let write = perms.write && leaf.dirty && !watched;
+        let write = perms.read && perms.write && leaf.dirty && !watched;
         let write = write && ram.offset(page, 4096).is_none_or(|offset| ram.code_pages().allow_stores(offset));
         self.contexts.tables(table).insert(va, leaf, addend, perms.read && !watched, write);
     }
@@ -59,6 +60,17 @@ impl Core {
         }
         self.enter(s, table, va, &leaf, access);
         Ok(leaf.pa)
+    }
+
+    /// See [`Runtime::reach`](crate::jit::Runtime::reach).
+    pub(super) fn reach_bytes(&mut self, s: &CpuState, reach: Reach) -> Result<Option<u64>, Exception> {
+        let Reach { access, mem, write, first, bytes } = reach;
+        if Self::in_first_page(access, mem.bytes) < mem.bytes {
+            return Ok(None);
+        }
+        self.translate(s, access, mem, write)?;
+        let (_, table) = self.table(s, mem.unprivileged);
+        Ok(self.contexts.tables(table).probe(first, bytes.into(), write))
     }
 
     fn place(&self, va: u64, pa: Pa, bytes: u8, write: bool) -> Result<Place, Exception> {

@@ -12,7 +12,7 @@ use crate::a64;
 use crate::a64::sysreg::{CTR, DCZID};
 use crate::ir::block::{Block, Term, Unit};
 use crate::ir::{Build, Context, Exception, Lift, SysEnc};
-use crate::jit::{Cache, Exit, Frame, Key, Plain, Runtime};
+use crate::jit::{Cache, Exit, Frame, Key, Plain, Reach, Runtime};
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
 use crate::mmu::{CodePage, TlbOp};
@@ -32,6 +32,10 @@ impl Runtime for Core {
 
     fn take(&mut self, s: &mut CpuState, exception: Exception) {
         Self::take(self, s, exception);
+    }
+
+    fn reach(&mut self, s: &CpuState, reach: Reach) -> Result<Option<u64>, Exception> {
+        self.reach_bytes(s, reach)
     }
 
     fn arrive(&mut self, frame: &mut Frame, changed: bool) -> Option<u64> {

@@ -269,6 +269,8 @@ pub struct Usage {
     pub uses_nzcv: bool,
     /// It replaces NZCV.
     pub sets_nzcv: bool,
+    /// Count of its accesses to memory.
+    pub accesses: u16,
 }
 
 /// Number of V0 among guest registers; X0–X30 and the stack pointer are below.
@@ -276,7 +278,7 @@ pub const FIRST_V: u8 = 32;
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { count: [0; 64], written: 0, uses_nzcv: false, sets_nzcv: false }
+        Self { count: [0; 64], written: 0, uses_nzcv: false, sets_nzcv: false, accesses: 0 }
     }
 }
 
@@ -292,6 +294,7 @@ impl Usage {
                 let looks = inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT);
                 self.uses_nzcv |= looks && !self.sets_nzcv;
                 self.sets_nzcv |= inst.effects.contains(Effects::WRITES_NZCV);
+                self.accesses += u16::from(inst.effects.contains(Effects::ACCESS));
                 return;
             }
         };

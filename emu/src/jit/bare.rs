@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Cache, Runtime};
+use super::{Cache, Reach, Runtime};
 use crate::ir::{AtomicOp, Barrier, Env, Exception, Mem, SysEnc, Wait};
 use crate::state::CpuState;
 
@@ -21,6 +21,9 @@ impl Bare {
 impl Runtime for Bare {
     fn cache(&self) -> &Cache {
         &self.cache
+    }
+    fn reach(&mut self, _: &CpuState, _: Reach) -> Result<Option<u64>, Exception> {
+        Ok(None)
     }
     fn take(&mut self, _: &mut CpuState, exception: Exception) {
         assert_eq!(Some(exception), self.expected);

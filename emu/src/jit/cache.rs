@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
@@ -54,6 +54,12 @@ struct Inner {
     dropped: FxHashMap<Key, Vec<u64>>,
     identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
+    /// First site of each unit, in their order.
+    makers: Vec<(usize, Key)>,
+    /// How often shared probes of a unit have failed.
+    failures: FxHashMap<Key, u32>,
+    /// Units that are translated without shared probes.
+    unshared: FxHashSet<Key>,
     workshop: Workshop,
     /// Pages of which a unit is being made, each by its ticket.
     under_way: Vec<(u64, Ticket)>,
@@ -74,6 +80,17 @@ impl Inner {
                 former.remove(0);
             }
             former.push(unit.entry);
+        }
+    }
+}
+
+impl Inner {
+    /// Translates a unit without shared probes from now on.
+    fn unshare(&mut self, key: Key) {
+        if self.unshared.insert(key) && self.units.contains_key(&key) {
+            self.drop_unit(key);
+            // The page still counts as one that holds code: the unit is wanted at once.
+            self.pages.entry(key.pa & !0xfff).or_default().retain(|other| *other != key);
         }
     }
 }
@@ -100,6 +117,9 @@ const SITES: usize = 1 << 20;
 const UNIT_BYTES: usize = 1 << 20;
 const UNIT_SITES: usize = 1 << 13;
 
+/// Failures of a unit's shared probes beyond which it is translated without them.
+const MOST_FAILURES: u32 = 16;
+
 /// Dropped translations of the same code whose entries lead to the present one at once; older ones lead to younger ones.
 const FORMER: usize = 8;
 
@@ -120,6 +140,9 @@ impl Cache {
             dropped: FxHashMap::default(),
             identities: FxHashMap::default(),
             sites: 0,
+            makers: Vec::new(),
+            failures: FxHashMap::default(),
+            unshared: FxHashSet::default(),
             workshop: Workshop::default(),
             under_way: Vec::new(),
             tickets: 0,
@@ -192,9 +215,11 @@ impl Cache {
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
-        let Inner { memory, workshop, sites, .. } = &mut *inner;
+        let Inner { memory, workshop, sites, makers, unshared, .. } = &mut *inner;
         let base = memory.next();
-        let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers };
+        let shares = !unshared.contains(&key);
+        let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers, shares };
+        makers.push((*sites, key));
         let stale = base + x64::compile(workshop, unit, place) as u64;
         let code = workshop.a.finish();
         let bytes = code.len();
@@ -298,6 +323,9 @@ impl Cache {
         inner.pages.clear();
         inner.identities.clear();
         inner.dropped.clear();
+        inner.makers.clear();
+        inner.failures.clear();
+        inner.unshared.clear();
         self.stats.keep(|calls| self.count_calls(&inner, calls));
         self.sites.clear(std::mem::take(&mut inner.sites));
         let keep = inner.thunks_len;
@@ -305,6 +333,20 @@ impl Cache {
         self.epoch.fetch_add(1, Ordering::Release);
         Stats::add(&self.stats.flushes, 1);
         pages
+    }
+
+    /// The shared probe of a site cannot be answered for all: the instruction at `pc`, where it is, is run by code that
+    /// does not share, and so is the whole unit once that has happened often.
+    pub(super) fn unshare(&self, site: u32, pc: u64) {
+        let mut inner = self.lock();
+        let n = inner.makers.partition_point(|&(first, _)| first <= site as usize);
+        let Some(&(_, unit)) = n.checked_sub(1).and_then(|n| inner.makers.get(n)) else { return };
+        inner.unshare(Key::new(unit.pa & !0xfff | pc & 0xfff, pc, unit.context));
+        let failures = inner.failures.entry(unit).or_default();
+        *failures += 1;
+        if *failures == MOST_FAILURES {
+            inner.unshare(unit);
+        }
     }
 
     /// The site of an index in translated code.

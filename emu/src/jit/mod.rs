@@ -28,7 +28,7 @@ mod x64;
 
 pub use cache::{Cache, Key};
 pub use frame::{Exit, Frame};
-pub use slow::{Plain, Registers, Runtime};
+pub use slow::{Plain, Reach, Registers, Runtime};
 pub use stats::Stats;
 
 /// What the host lacks to run translated code; empty when it can.

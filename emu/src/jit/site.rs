@@ -31,6 +31,9 @@ pub(super) enum Task {
     Load { mem: Mem, count: u8 },
     /// Write `count` neighbouring elements (the arguments) at the address in RAX.
     Store { mem: Mem, count: u8 },
+    /// Find `bytes` bytes from the address in RAX on for an access `ahead` bytes behind it, whose first element this is,
+    /// and others; their host address is the result.
+    Reach { mem: Mem, write: bool, ahead: u16, bytes: u16 },
     /// A call into the CPU.
     Call(Call),
     /// An exception.

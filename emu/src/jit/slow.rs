@@ -37,8 +37,29 @@ pub trait Runtime: Env {
         let _ = (frame, changed);
         None
     }
+    /// The host address of all bytes that share a probe, when translated code may access them as its first access does;
+    /// none when it may not, for other reasons than an exception of that access.
+    ///
+    /// # Errors
+    /// The exception of the first access.
+    fn reach(&mut self, s: &CpuState, reach: Reach) -> Result<Option<u64>, Exception>;
     /// Takes an exception of the instruction at the state's PC.
     fn take(&mut self, s: &mut CpuState, exception: Exception);
+}
+
+/// An access whose probe serves others in the same page, too.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach {
+    /// Its address.
+    pub access: u64,
+    /// Its first element.
+    pub mem: Mem,
+    /// It is a store.
+    pub write: bool,
+    /// The lowest address of all of them.
+    pub first: u64,
+    /// How many bytes they span from there.
+    pub bytes: u16,
 }
 
 /// The function to put into [`Frame::slow`].
@@ -114,7 +135,7 @@ unsafe extern "sysv64" fn depart<R: Runtime>(frame: *mut Frame, departure: u32, 
     host.unwrap_or(Exit::Sync as u64)
 }
 
-/// Carries out the task of a site; not zero when it ended in an exception.
+/// Carries out the task of a site; not zero when it did not come to its end, and the state says where to go on.
 ///
 /// # Safety
 /// Called by the thunk only: `frame` is the vCPU's frame, its `runtime` is an `R` that nobody else uses now, and the
@@ -132,6 +153,20 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
     }
     frame.s.pc = site.pc.get(frame.page);
     frame.fold_flags();
+    if let Task::Reach { mem, write, ahead, bytes } = site.task {
+        let first = frame.saved[usize::from(super::thunks::reg::RAX)];
+        let reach = Reach { access: first.wrapping_add(ahead.into()), mem, write, first, bytes };
+        match runtime.reach(&frame.s, reach) {
+            Ok(Some(host)) => {
+                put(frame, site.results[0], host.into());
+                return 0;
+            }
+            // The instruction at the PC is run again, by code that does not share.
+            Ok(None) => runtime.cache().unshare(index, frame.s.pc),
+            Err(exception) => runtime.take(&mut frame.s, exception),
+        }
+        return 1;
+    }
     match perform(frame, runtime, site) {
         Ok(results) => {
             for (loc, value) in site.results.iter().zip(results) {
@@ -151,6 +186,7 @@ pub(super) fn name(task: Task, register: impl Fn(SysEnc) -> String) -> String {
     match task {
         Task::Load { .. } => "load".into(),
         Task::Store { .. } => "store".into(),
+        Task::Reach { .. } => "shared probe".into(),
         Task::Eval(op, _) => format!("operation {}", op.row().name),
         Task::Call(Call::SysRead(enc)) => format!("read {}", register(enc)),
         Task::Call(Call::SysWrite(enc)) => format!("write {}", register(enc)),
@@ -202,6 +238,7 @@ fn perform<R: Runtime>(frame: &mut Frame, runtime: &mut R, site: &Site) -> Resul
             Ok([0; 2])
         }
         Task::Raise(exception) => Err(exception),
+        Task::Reach { .. } => unreachable!("it has been carried out"),
         Task::Eval(op, imm) => {
             let row = op.row();
             runtime.cache().stats.count_eval(row.name);

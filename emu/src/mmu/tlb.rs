@@ -216,6 +216,14 @@ impl Tables {
         tag == page || tag == page ^ Entry::SLOW
     }
 
+    /// The host address of `bytes` bytes at `va`, if translated code's probe for them hits.
+    #[must_use]
+    pub fn probe(&self, va: u64, bytes: u64, write: bool) -> Option<u64> {
+        let entry = self.entry(va);
+        let tag = if write { entry.write } else { entry.read };
+        (va ^ tag <= 4096 - bytes).then(|| va.wrapping_add(entry.addend))
+    }
+
     /// What translated code is given; stays where it is as long as the tables live.
     pub fn memory(&mut self) -> *mut Memory {
         &raw mut *self.memory

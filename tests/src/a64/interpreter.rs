@@ -176,7 +176,7 @@ impl Flat {
     }
 
     /// The bytes of an access.
-    fn bytes(&mut self, va: u64, mem: Mem, write: bool) -> Result<&mut [u8], Exception> {
+    pub(super) fn bytes(&mut self, va: u64, mem: Mem, write: bool) -> Result<&mut [u8], Exception> {
         let bytes = u64::from(mem.bytes);
         let aligned = if self.lse2 { va % 16 + bytes <= 16 } else { va.is_multiple_of(bytes) };
         if (mem.aligned || self.strict) && !aligned {

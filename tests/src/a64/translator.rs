@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use devices::bus::Pa;
 use emu::cpu::{Form, form_unit};
 use emu::ir::Exception;
-use emu::jit::{Cache, Exit, Frame, Key, Runtime};
+use emu::jit::{Cache, Exit, Frame, Key, Reach, Runtime};
 use emu::mmu::walk::Perms;
 use emu::mmu::{CodePage, Contexts, Leaf, TlbOp};
 use emu::state::CpuState;
@@ -65,6 +65,14 @@ impl Host {
 impl Runtime for Flat {
     fn cache(&self) -> &Cache {
         &self.host.as_ref().expect("it is there while translated code runs").cache
+    }
+
+    fn reach(&mut self, _: &CpuState, reach: Reach) -> Result<Option<u64>, Exception> {
+        let Reach { access, mem, write, first, bytes } = reach;
+        self.bytes(access, mem, write)?;
+        let host = self.host.as_mut().expect("it is there while translated code runs");
+        let table = host.contexts.index(true, false);
+        Ok(host.contexts.tables(table).probe(first, bytes.into(), write))
     }
 
     fn take(&mut self, _: &mut CpuState, exception: Exception) {

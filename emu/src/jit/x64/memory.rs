@@ -7,16 +7,37 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use super::super::frame::{self, Frame};
 use super::super::site::{Loc, Task};
 use super::alloc::At;
+use super::share::{self, Group};
+use super::survey::Life;
 use super::{Cold, Emitter};
 use crate::ir::block::{Code, Inst, Val};
 use crate::ir::op::{IntOp, Op};
 use crate::ir::{Exception, Mem, Order};
 use crate::mmu::tlb::{ENTRIES, Entry};
 
+/// Where an access finds its bytes.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// At the host address RAX + RCX, by a probe of its own, whose slow path carries out the whole access.
+    Own,
+    /// At a distance from the host address in a register.
+    Shared(u8, i32),
+}
+
+/// Emits an instruction whose memory operand is so many bytes into a place.
+/// What stands before the operand and after it is in parentheses.
+macro_rules! reach {
+    ($e:ident, $place:expr, $offset:expr, ($($before:tt)*) ($($after:tt)*)) => {
+        match $place {
+            Place::Own => dynasm!($e.a ; .arch x64 ; $($before)* [rax + rcx + $offset] $($after)*),
+            Place::Shared(r, ahead) => dynasm!($e.a ; .arch x64 ; $($before)* [Rq(r) + ahead + $offset] $($after)*),
+        }
+    };
+}
+
 impl Emitter<'_> {
-    /// Brings the address `val + imm` to RAX.
-    fn address(&mut self, val: Val, imm: u64) {
-        debug_assert_eq!(imm, 0, "the lifter adds offsets by operations");
+    /// Brings the address in a value plus `ahead` to RAX.
+    fn address(&mut self, val: Val, ahead: i32) {
         // The address of an access is mostly a base plus a constant that nobody else uses.
         let inst = self.block.insts[usize::from(val.0)];
         if self.at[usize::from(val.0)] == At::Fused
@@ -24,11 +45,58 @@ impl Emitter<'_> {
         {
             let base = self.register(inst.args[0]);
             let offset = self.constant32(inst.args[1], true).expect("fused with a small constant only");
-            dynasm!(self.a ; .arch x64 ; lea rax, [Rq(base) + offset]);
+            dynasm!(self.a ; .arch x64 ; lea rax, [Rq(base) + offset.wrapping_add(ahead)]);
             return;
         }
         let r = self.register(val);
-        dynasm!(self.a ; .arch x64 ; mov rax, Rq(r));
+        if ahead == 0 {
+            dynasm!(self.a ; .arch x64 ; mov rax, Rq(r));
+        } else {
+            dynasm!(self.a ; .arch x64 ; lea rax, [Rq(r) + ahead]);
+        }
+    }
+
+    /// Finds the bytes of an access whose probe is shared; else brings the address to RAX, for a probe that follows once
+    /// registers for results are chosen.
+    fn place(&mut self, inst: &Inst, mem: Mem, write: bool) -> Place {
+        let Life { group, probes, .. } = self.lives[self.index];
+        let Some(&group @ Group { low, .. }) = self.groups.get(usize::from(group)).filter(|group| group.pays()) else {
+            self.clobber_flags();
+            self.address(inst.args[0], 0);
+            return Place::Own;
+        };
+        let (_, distance) = share::address(self.block, inst);
+        let ahead = (distance - low) as i32;
+        let host = self.host_address(self.lives[self.index].group);
+        if probes {
+            self.clobber_flags();
+            self.address(inst.args[0], -ahead);
+            let r = match self.at[usize::from(host.0)] {
+                At::None => {
+                    let r = self.temporary();
+                    self.hold(host, r);
+                    r
+                }
+                // Found before, for reading.
+                _ => self.register(host),
+            };
+            let slow = self.a.new_dynamic_label();
+            self.find_entry(slow, 4096 - i32::from(group.bytes()), write, false);
+            dynasm!(self.a ; .arch x64 ; lea Rq(r), [rax + rcx]);
+            let task = Task::Reach { mem, write, ahead: ahead as u16, bytes: group.bytes() };
+            self.slow_path(slow, task, [Loc::None; 6], [Loc::Reg(r), Loc::None]);
+        }
+        Place::Shared(self.register(host), ahead)
+    }
+
+    /// The value that stands for the host address of a group.
+    fn host_address(&self, group: u8) -> Val {
+        Val((self.block.insts.len() + 1 + usize::from(group)) as u16)
+    }
+
+    /// The probe of an access that has its own, and where its slow path begins.
+    fn own_probe(&mut self, place: Place, mem: Mem, count: u8, write: bool) -> Option<DynamicLabel> {
+        matches!(place, Place::Own).then(|| self.probe(mem, count, write))
     }
 
     /// Probes for an access to `count` elements at the address in RAX: afterwards RAX + RCX is the host address.
@@ -39,12 +107,17 @@ impl Emitter<'_> {
             let low = if mem.aligned { whole - 1 } else { i32::from(mem.bytes) - 1 };
             dynasm!(self.a ; .arch x64 ; test al, low as i8 ; jnz =>slow);
         }
+        self.find_entry(slow, 4096 - whole, write, mem.unprivileged && !self.unit.context.uao);
+        slow
+    }
+
+    /// Probes for the address in RAX, which is to be at most `limit` bytes into its page.
+    fn find_entry(&mut self, slow: DynamicLabel, limit: i32, write: bool, el0: bool) {
         let tag = if write { offset_of!(Entry, write) } else { offset_of!(Entry, read) } as i32;
         let addend = offset_of!(Entry, addend) as i32;
         let mask = (ENTRIES as i32 - 1) << 5;
-        let limit = 4096 - whole;
         dynasm!(self.a ; .arch x64 ; rorx rcx, rax, 7 ; and ecx, mask ; mov rdx, rax);
-        if mem.unprivileged && !self.unit.context.uao {
+        if el0 {
             let tables = frame::at(offset_of!(Frame, el0_tables));
             dynasm!(self.a
                 ; .arch x64
@@ -63,7 +136,6 @@ impl Emitter<'_> {
                 ; mov rcx, [r15 + rcx + addend]
             );
         }
-        slow
     }
 
     pub(super) fn slow_path(&mut self, label: DynamicLabel, task: Task, args: [Loc; 6], results: [Loc; 2]) {
@@ -74,11 +146,10 @@ impl Emitter<'_> {
     }
 
     pub(super) fn load(&mut self, val: Val, inst: &Inst, mem: Mem, count: u8) {
-        self.clobber_flags();
         let bytes = i32::from(mem.bytes);
-        let mut results = [Loc::None; 2];
         // The address is read before the result's register, which may be its own, is written.
-        self.address(inst.args[0], inst.imm);
+        let place = self.place(inst, mem, false);
+        let mut results = [Loc::None; 2];
         if self.is_used(val) {
             results[0] = Loc::Reg(self.define(val));
         }
@@ -88,84 +159,98 @@ impl Emitter<'_> {
                 results[1] = Loc::Reg(self.define(second));
             }
         }
-        let slow = self.probe(mem, count, false);
+        let slow = self.own_probe(place, mem, count, false);
         for (n, loc) in results.iter().enumerate() {
             let Loc::Reg(dst) = *loc else { continue };
             let offset = bytes * n as i32;
             match mem.bytes {
-                1 => dynasm!(self.a ; .arch x64 ; movzx Rd(dst), BYTE [rax + rcx + offset]),
-                2 => dynasm!(self.a ; .arch x64 ; movzx Rd(dst), WORD [rax + rcx + offset]),
-                4 => dynasm!(self.a ; .arch x64 ; mov Rd(dst), [rax + rcx + offset]),
-                _ => dynasm!(self.a ; .arch x64 ; mov Rq(dst), [rax + rcx + offset]),
+                1 => reach!(self, place, offset, (movzx Rd(dst), BYTE) ()),
+                2 => reach!(self, place, offset, (movzx Rd(dst), WORD) ()),
+                4 => reach!(self, place, offset, (mov Rd(dst), DWORD) ()),
+                _ => reach!(self, place, offset, (mov Rq(dst), QWORD) ()),
             }
         }
-        self.slow_path(slow, Task::Load { mem, count }, [Loc::None; 6], results);
+        if let Some(slow) = slow {
+            self.slow_path(slow, Task::Load { mem, count }, [Loc::None; 6], results);
+        }
     }
 
     pub(super) fn store(&mut self, inst: &Inst, mem: Mem, count: u8) {
-        self.clobber_flags();
         let bytes = i32::from(mem.bytes);
         let mut args = [Loc::None; 6];
         for (n, loc) in args.iter_mut().enumerate().take(usize::from(count)) {
             *loc = Loc::Reg(self.register(inst.args[1 + n]));
         }
-        self.address(inst.args[0], inst.imm);
-        let slow = self.probe(mem, count, true);
+        let place = self.place(inst, mem, true);
+        let slow = self.own_probe(place, mem, count, true);
         let release = matches!(mem.order, Order::Release | Order::AcquireRelease);
         for (n, loc) in args.iter().enumerate() {
             let Loc::Reg(src) = *loc else { continue };
             let offset = bytes * n as i32;
             if release {
                 dynasm!(self.a ; .arch x64 ; mov rdx, Rq(src));
-                match mem.bytes {
-                    1 => dynasm!(self.a ; .arch x64 ; xchg [rax + rcx + offset], dl),
-                    2 => dynasm!(self.a ; .arch x64 ; xchg [rax + rcx + offset], dx),
-                    4 => dynasm!(self.a ; .arch x64 ; xchg [rax + rcx + offset], edx),
-                    _ => dynasm!(self.a ; .arch x64 ; xchg [rax + rcx + offset], rdx),
-                }
-                continue;
             }
-            match mem.bytes {
-                1 => dynasm!(self.a ; .arch x64 ; mov [rax + rcx + offset], Rb(src)),
-                2 => dynasm!(self.a ; .arch x64 ; mov [rax + rcx + offset], Rw(src)),
-                4 => dynasm!(self.a ; .arch x64 ; mov [rax + rcx + offset], Rd(src)),
-                _ => dynasm!(self.a ; .arch x64 ; mov [rax + rcx + offset], Rq(src)),
+            match (mem.bytes, release) {
+                (1, false) => reach!(self, place, offset, (mov BYTE) (, Rb(src))),
+                (2, false) => reach!(self, place, offset, (mov WORD) (, Rw(src))),
+                (4, false) => reach!(self, place, offset, (mov DWORD) (, Rd(src))),
+                (_, false) => reach!(self, place, offset, (mov QWORD) (, Rq(src))),
+                (1, true) => reach!(self, place, offset, (xchg BYTE) (, dl)),
+                (2, true) => reach!(self, place, offset, (xchg WORD) (, dx)),
+                (4, true) => reach!(self, place, offset, (xchg DWORD) (, edx)),
+                (_, true) => reach!(self, place, offset, (xchg QWORD) (, rdx)),
             }
         }
-        self.slow_path(slow, Task::Store { mem, count }, args, [Loc::None; 2]);
+        if let Some(slow) = slow {
+            self.slow_path(slow, Task::Store { mem, count }, args, [Loc::None; 2]);
+        }
     }
 
     pub(super) fn load_v(&mut self, val: Val, inst: &Inst, mem: Mem) {
-        self.clobber_flags();
-        self.address(inst.args[0], inst.imm);
+        let place = self.place(inst, mem, false);
         let dst = self.define_v(val);
-        let slow = self.probe(mem, 1, false);
+        let slow = self.own_probe(place, mem, 1, false);
         match mem.bytes {
-            1 => dynasm!(self.a ; .arch x64 ; movzx edx, BYTE [rax + rcx] ; vmovd Rx(dst), edx),
-            2 => dynasm!(self.a ; .arch x64 ; movzx edx, WORD [rax + rcx] ; vmovd Rx(dst), edx),
-            4 => dynasm!(self.a ; .arch x64 ; vmovd Rx(dst), [rax + rcx]),
-            8 => dynasm!(self.a ; .arch x64 ; vmovq Rx(dst), [rax + rcx]),
-            _ => dynasm!(self.a ; .arch x64 ; vmovdqu Rx(dst), [rax + rcx]),
+            1 => {
+                reach!(self, place, 0, (movzx edx, BYTE) ());
+                dynasm!(self.a ; .arch x64 ; vmovd Rx(dst), edx);
+            }
+            2 => {
+                reach!(self, place, 0, (movzx edx, WORD) ());
+                dynasm!(self.a ; .arch x64 ; vmovd Rx(dst), edx);
+            }
+            4 => reach!(self, place, 0, (vmovd Rx(dst), DWORD) ()),
+            8 => reach!(self, place, 0, (vmovq Rx(dst), QWORD) ()),
+            _ => reach!(self, place, 0, (vmovdqu Rx(dst), OWORD) ()),
         }
         let task = Task::Load { mem, count: 1 };
-        self.slow_path(slow, task, [Loc::None; 6], [Loc::Xmm(dst), Loc::None]);
+        if let Some(slow) = slow {
+            self.slow_path(slow, task, [Loc::None; 6], [Loc::Xmm(dst), Loc::None]);
+        }
     }
 
     pub(super) fn store_v(&mut self, inst: &Inst, mem: Mem) {
-        self.clobber_flags();
         let src = self.vector(inst.args[1]);
-        self.address(inst.args[0], inst.imm);
-        let slow = self.probe(mem, 1, true);
+        let place = self.place(inst, mem, true);
+        let slow = self.own_probe(place, mem, 1, true);
         match mem.bytes {
-            1 => dynasm!(self.a ; .arch x64 ; vmovd edx, Rx(src) ; mov [rax + rcx], dl),
-            2 => dynasm!(self.a ; .arch x64 ; vmovd edx, Rx(src) ; mov [rax + rcx], dx),
-            4 => dynasm!(self.a ; .arch x64 ; vmovd [rax + rcx], Rx(src)),
-            8 => dynasm!(self.a ; .arch x64 ; vmovq [rax + rcx], Rx(src)),
-            _ => dynasm!(self.a ; .arch x64 ; vmovdqu [rax + rcx], Rx(src)),
+            1 => {
+                dynasm!(self.a ; .arch x64 ; vmovd edx, Rx(src));
+                reach!(self, place, 0, (mov BYTE) (, dl));
+            }
+            2 => {
+                dynasm!(self.a ; .arch x64 ; vmovd edx, Rx(src));
+                reach!(self, place, 0, (mov WORD) (, dx));
+            }
+            4 => reach!(self, place, 0, (vmovd DWORD) (, Rx(src))),
+            8 => reach!(self, place, 0, (vmovq QWORD) (, Rx(src))),
+            _ => reach!(self, place, 0, (vmovdqu OWORD) (, Rx(src))),
         }
         let mut args = [Loc::None; 6];
         args[0] = Loc::Xmm(src);
-        self.slow_path(slow, Task::Store { mem, count: 1 }, args, [Loc::None; 2]);
+        if let Some(slow) = slow {
+            self.slow_path(slow, Task::Store { mem, count: 1 }, args, [Loc::None; 2]);
+        }
     }
 
     pub(super) fn check_sp(&mut self, inst: &Inst) {

@@ -10,6 +10,7 @@ mod flags;
 mod fp;
 mod int;
 mod memory;
+mod share;
 mod survey;
 mod terminators;
 mod vec;
@@ -24,6 +25,7 @@ use super::thunks::Thunks;
 use crate::ir::block::{Block, Call, Code, Effects, FIRST_V, Inst, Unit, Val};
 use crate::ir::op::{Kind, Op};
 use alloc::At;
+use share::Group;
 use survey::{Life, Survey};
 pub(super) use terminators::UNLINKED;
 
@@ -40,6 +42,7 @@ pub(super) struct Workshop {
     exits: Vec<terminators::ColdExit>,
     labels: Vec<DynamicLabel>,
     lives: Vec<Life>,
+    groups: Vec<Group>,
     at: Vec<At>,
     conditions: Vec<Val>,
 }
@@ -58,6 +61,7 @@ struct Emitter<'a> {
     survey: Survey,
     thunks: Thunks,
     registers: Registers,
+    shares: bool,
     first_site: usize,
     sites: Vec<Site>,
     cold: Vec<Cold>,
@@ -71,6 +75,8 @@ struct Emitter<'a> {
     // Of the current block:
     block: &'a Block,
     lives: Vec<Life>,
+    /// Accesses that share probes.
+    groups: Vec<Group>,
     at: Vec<At>,
     x: alloc::Registers,
     v: alloc::Registers,
@@ -90,13 +96,26 @@ pub(super) struct Place {
     pub first_site: usize,
     pub thunks: Thunks,
     pub registers: Registers,
+    /// Whether accesses may share probes.
+    pub shares: bool,
 }
 
 /// Translates a unit; its code and its sites are in the workshop. Returns the offset of the code that is to replace the
 /// unit when it is stale.
 pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usize {
-    let Workshop { mut a, mut sites, mut survey, mut cold, mut pool, mut exits, mut labels, lives, at, conditions } =
-        std::mem::take(workshop);
+    let Workshop {
+        mut a,
+        mut sites,
+        mut survey,
+        mut cold,
+        mut pool,
+        mut exits,
+        mut labels,
+        lives,
+        groups,
+        at,
+        conditions,
+    } = std::mem::take(workshop);
     a.begin(place.base);
     sites.clear();
     cold.clear();
@@ -111,6 +130,7 @@ pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usi
         survey,
         thunks: place.thunks,
         registers: place.registers,
+        shares: place.shares && !unit.context.align_check,
         first_site: place.first_site,
         sites,
         cold,
@@ -120,6 +140,7 @@ pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usi
         dirty: 0,
         block: &unit.blocks[0],
         lives,
+        groups,
         at,
         x: alloc::Registers::default(),
         v: alloc::Registers::default(),
@@ -141,8 +162,8 @@ pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usi
     let address = e.thunks.stale;
     dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
     e.emit_pool();
-    let Emitter { a, sites, survey, cold, pool, exits, labels, lives, at, conditions, .. } = e;
-    *workshop = Workshop { a, sites, survey, cold, pool, exits, labels, lives, at, conditions };
+    let Emitter { a, sites, survey, cold, pool, exits, labels, lives, groups, at, conditions, .. } = e;
+    *workshop = Workshop { a, sites, survey, cold, pool, exits, labels, lives, groups, at, conditions };
     stale
 }
 
@@ -165,9 +186,9 @@ impl<'a> Emitter<'a> {
         self.block = block;
         self.dirty = summary.dirty_in;
         self.nzcv_out = summary.nzcv_out;
-        survey::lives(&mut self.lives, block, summary.nzcv_out);
+        survey::lives(&mut self.lives, &mut self.groups, block, summary.nzcv_out, self.shares);
         self.at.clear();
-        self.at.resize(block.insts.len(), At::None);
+        self.at.resize(self.lives.len(), At::None);
         self.x.begin_block();
         self.v.begin_block();
         self.conditions.clear();

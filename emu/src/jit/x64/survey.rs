@@ -2,6 +2,7 @@
 //! long each value lives.
 
 use super::super::site::{HomeSet, NOBODY, Tenants, V_HOMES, X_HOMES};
+use super::share::{self, ALONE, Group};
 use crate::ir::block::{Block, Code, Effects, FIRST_V, Inst, Term, Unit, Usage};
 use crate::ir::op::{IntOp, Op};
 
@@ -182,7 +183,7 @@ fn successors(term: &Term) -> [Option<u64>; 2] {
 }
 
 /// How long a value lives.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Life {
     /// The index of its last use; the block's length for the terminator.
     pub last_use: u16,
@@ -192,13 +193,28 @@ pub(super) struct Life {
     pub fused: bool,
     /// Whether NZCV matters from its instruction on. What may leave the unit shows NZCV to an exception handler.
     pub nzcv: bool,
+    /// The group of accesses that it is in, or [`ALONE`], and whether it probes for others.
+    pub group: u8,
+    pub probes: bool,
 }
 
-/// Fills in the life of each value of a block, at whose end NZCV may matter; one more stands for the terminator.
-pub(super) fn lives(lives: &mut Vec<Life>, block: &Block, nzcv_out: bool) {
+impl Default for Life {
+    fn default() -> Self {
+        Self { last_use: 0, uses: 0, fused: false, nzcv: false, group: ALONE, probes: false }
+    }
+}
+
+/// Fills in the life of each value of a block, at whose end NZCV may matter; one more stands for the terminator, and one
+/// for the host address of each group of accesses.
+pub(super) fn lives(lives: &mut Vec<Life>, groups: &mut Vec<Group>, block: &Block, nzcv_out: bool, sharing: bool) {
     let len = block.insts.len();
     lives.clear();
     lives.resize(len + 1, Life { nzcv: nzcv_out, ..Life::default() });
+    groups.clear();
+    if sharing && block.usage.accesses > 1 {
+        share::find(groups, lives, block);
+        lives.extend(groups.iter().map(|group| Life { last_use: group.last, ..Life::default() }));
+    }
     if let Term::If { cond: v, .. } | Term::Indirect { target: v, .. } = block.term {
         let v = usize::from(v.0);
         lives[v].last_use = len as u16;
@@ -217,7 +233,9 @@ pub(super) fn lives(lives: &mut Vec<Life>, block: &Block, nzcv_out: bool) {
         if life.uses == 0 && inst.effects.contains(Effects::PURE) {
             continue;
         }
-        for arg in inst.args() {
+        // An access that finds its page by another's probe needs no address of its own, and takes no exception.
+        let is_guest = life.group != ALONE && !life.probes;
+        for arg in inst.args().skip(is_guest.into()) {
             let arg = &mut lives[usize::from(arg.0)];
             arg.last_use = arg.last_use.max(n as u16);
             arg.uses += 1;
@@ -231,7 +249,7 @@ pub(super) fn lives(lives: &mut Vec<Life>, block: &Block, nzcv_out: bool) {
             }
         }
         nzcv &= !inst.effects.contains(Effects::WRITES_NZCV);
-        nzcv |= inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT);
+        nzcv |= !is_guest && inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT);
         lives[n].nzcv = nzcv;
     }
 }
