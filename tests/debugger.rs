@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use devices::bus::{NullSink, WallClock};
 use emu::cpu::{Engine, Verdict};
 use emu::debug::{Action, Debugger, Halted, Watchpoint, Why};
+use emu::jit::Optimizations;
 use emu::machine::{Boot, Config, Gic, Handle, Host, Machine, Source};
 use handset_tests::rounds::{ENTRY, LOAD, LOOP, ROUNDS, START, STORE, program};
 
@@ -36,6 +37,7 @@ impl Running {
             gic: Gic::V3,
             cpu: "handset".into(),
             engine,
+            optimizations: Optimizations::all(),
             boot: Boot::Kernel { image: Source::BuiltIn("program", program()), initrd: None, append: String::new() },
             dtb: None,
         };

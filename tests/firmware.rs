@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use devices::bus::{ByteSink, WallClock};
 use emu::cpu::{Engine, Verdict};
+use emu::jit::Optimizations;
 use emu::machine::{Boot, Config, Gic, Host, Machine, Source};
 
 /// Longest that a program may take; the slowest takes a few seconds.
@@ -31,8 +32,19 @@ impl WallClock for Epoch {
     }
 }
 
+/// How a program is run.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    engine: Engine,
+    optimizations: Optimizations,
+}
+
+const INTERPRETED: How = How { engine: Engine::Interpreter, optimizations: Optimizations::empty() };
+const TRANSLATED: How = How { engine: Engine::Jit, optimizations: Optimizations::all() };
+const PLAINLY: How = How { engine: Engine::Jit, optimizations: Optimizations::empty() };
+
 /// Runs a program until it powers off; what it printed, and how the machine ended.
-fn run(name: &str, engine: Engine, gic: Gic, smp: usize) -> (String, Verdict) {
+fn run(name: &str, How { engine, optimizations }: How, gic: Gic, smp: usize) -> (String, Verdict) {
     let image = firmware::program(name).expect("the program exists").image;
     let console = Console::default();
     let config = Config {
@@ -41,6 +53,7 @@ fn run(name: &str, engine: Engine, gic: Gic, smp: usize) -> (String, Verdict) {
         gic,
         cpu: "handset".into(),
         engine,
+        optimizations,
         boot: Boot::Kernel { image: Source::BuiltIn("firmware", image), initrd: None, append: String::new() },
         dtb: None,
     };
@@ -67,14 +80,14 @@ fn run(name: &str, engine: Engine, gic: Gic, smp: usize) -> (String, Verdict) {
 }
 
 /// Asserts that a program passes with either interrupt controller, for each count of CPUs.
-fn passes(name: &str, engine: Engine, smps: &[usize]) {
+fn passes(name: &str, how: How, smps: &[usize]) {
     for gic in [Gic::V2, Gic::V3] {
         for &smp in smps {
-            let (text, verdict) = run(name, engine, gic, smp);
+            let (text, verdict) = run(name, how, gic, smp);
             let bad: Vec<_> = text.lines().filter(|l| l.starts_with("FAIL") || l.starts_with("skip")).collect();
             assert!(
                 bad.is_empty() && text.ends_with("\nPASS\n") && verdict == Verdict::PowerOff,
-                "{name} with {gic:?} and {smp} CPUs ends with {verdict:?}: {bad:#?}\n{text}"
+                "{name} with {how:?}, {gic:?} and {smp} CPUs ends with {verdict:?}: {bad:#?}\n{text}"
             );
         }
     }
@@ -83,10 +96,13 @@ fn passes(name: &str, engine: Engine, smps: &[usize]) {
 macro_rules! programs {
     ($($name:ident $smps:expr;)*) => {
         mod interpreted {
-            $( #[test] fn $name() { super::passes(stringify!($name), super::Engine::Interpreter, &$smps); } )*
+            $( #[test] fn $name() { super::passes(stringify!($name), super::INTERPRETED, &$smps); } )*
         }
         mod translated {
-            $( #[test] fn $name() { super::passes(stringify!($name), super::Engine::Jit, &$smps); } )*
+            $( #[test] fn $name() { super::passes(stringify!($name), super::TRANSLATED, &$smps); } )*
+        }
+        mod translated_plainly {
+            $( #[test] fn $name() { super::passes(stringify!($name), super::PLAINLY, &$smps); } )*
         }
     };
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use emu::cpu::Engine;
+use emu::jit::Optimizations;
 use emu::machine::{Gic, cpu_models};
 
 use crate::disk::DriveSpec;
@@ -24,6 +25,7 @@ Examples:
   handset run --bios QEMU_EFI.fd --drive file=disk.qcow2,format=qcow2 --smp 4 --memory 2G
   handset run --guest installer --net user,hostfwd=tcp:127.0.0.1:2222-:22
   handset run --headless --screenshot-at 5=demo.png
+  handset run --guest debian12 --headless --stats --jit-opt -probe-sharing,-links
   handset run --guest debian12 --headless --gdb 127.0.0.1:1234 --wait-gdb
 
 Exit status: 0 when the guest powered off or the user closed it, 1 on failure, 2 for a wrong command line,
@@ -104,6 +106,10 @@ pub struct Run {
     /// What executes the guest's instructions: jit translates them; interp interprets them, slowly
     #[arg(long, value_name = "ENGINE", default_value = ENGINES[0].0, value_parser = engine)]
     pub accel: Engine,
+    /// What the translator does for speed, to leave something out: -NAME, +NAME, all and none, from left to right: simplify,
+    /// blocks, homes, fusion, flags, probes, probe-sharing, links, jumps, calls, native [default: all]
+    #[arg(long, value_name = "[-]NAME,…", allow_hyphen_values = true)]
+    pub jit_opt: Option<Optimizations>,
     /// Let a debugger come to this socket: gdb-multiarch -ex 'target remote …' (docs/debugging.md)
     #[arg(long, value_name = "ADDRESS:PORT|unix:F")]
     pub gdb: Option<gdb::Address>,
@@ -234,6 +240,9 @@ where
     }
     if run.append.is_some() && run.kernel.is_none() && run.guest.is_none() {
         return Err(Refusal::Complain("--append: needs a kernel to tell it to (add --kernel or --guest)".into()));
+    }
+    if run.jit_opt.is_some() && run.accel != Engine::Jit {
+        return Err(Refusal::Complain("--jit-opt: --accel interp translates nothing (leave one of them out)".into()));
     }
     Ok(cli.command)
 }
@@ -374,6 +383,8 @@ mod tests {
             ("--screenshot-at soon=a.png", "--screenshot-at soon=a.png: write SECONDS=FILE.png"),
             ("--gdb 1234", "--gdb 1234: write ADDRESS:PORT, such as 127.0.0.1:1234, or unix:PATH"),
             ("--wait-gdb", "--gdb is missing (see `handset run --help`)"),
+            ("--jit-opt -lynx", "--jit-opt -lynx: there is no such optimisation; there are all, none, simplify, "),
+            ("--jit-opt -links --accel interp", "--jit-opt: --accel interp translates nothing (leave one of them out)"),
             ("--accel kvm", "--accel kvm: there is no such engine; there are: "),
             ("--kernel a --bios b", "--kernel: does not go together with --bios"),
             ("--kernel a --kernel b", "--kernel: is given twice"),

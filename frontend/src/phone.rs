@@ -161,6 +161,7 @@ pub fn build(run: &Run) -> Result<Phone> {
         gic: run.gic,
         cpu: run.cpu.clone(),
         engine: run.accel,
+        optimizations: run.jit_opt.unwrap_or_default(),
         boot,
         dtb: run.dtb.clone(),
     };

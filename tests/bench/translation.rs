@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use emu::cpu::{Form, form_unit, plain_register};
 use emu::ir::Context;
-use emu::jit::{Cache, Key};
+use emu::jit::{Cache, Key, Optimizations};
 use emu::state::El;
 
 /// Units in a round.
@@ -50,14 +50,14 @@ fn main() {
     for _ in 0..rounds {
         let start = Instant::now();
         for va in entries.iter().map(address) {
-            let mut unit = form_unit(va, context, Form::default(), &mut spare, word);
+            let mut unit = form_unit(va, context, Form::new(Optimizations::all()), &mut spare, word);
             spare.append(&mut unit.blocks);
         }
         best[0] = best[0].min(start.elapsed());
-        let cache = Cache::new(plain_register).expect("memory for code");
+        let cache = Cache::new(plain_register, Optimizations::all()).expect("memory for code");
         let start = Instant::now();
         for va in entries.iter().map(address) {
-            let mut unit = form_unit(va, context, Form::default(), &mut spare, word);
+            let mut unit = form_unit(va, context, Form::new(Optimizations::all()), &mut spare, word);
             cache.insert(Key::new(va & 0xffff_ffff, va, context), &unit);
             spare.append(&mut unit.blocks);
         }

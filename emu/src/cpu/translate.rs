@@ -12,7 +12,7 @@ use crate::a64;
 use crate::a64::sysreg::{CTR, DCZID};
 use crate::ir::block::{Block, Term, Unit};
 use crate::ir::{Build, Context, Exception, Lift, SysEnc};
-use crate::jit::{Cache, Exit, Frame, Key, Plain, Reach, Runtime};
+use crate::jit::{Cache, Exit, Frame, Key, Optimizations, Plain, Reach, Runtime};
 use crate::mmu::host::Bytes;
 use crate::mmu::walk::{self, Access, Fault};
 use crate::mmu::{CodePage, TlbOp};
@@ -232,7 +232,7 @@ impl Core {
         let mut spare = std::mem::take(&mut self.spare_blocks);
         // Words of zeros are undefined, too.
         let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
-        let form = Form { breakpoints: &self.points.breakpoints, ..Form::default() };
+        let form = Form { breakpoints: &self.points.breakpoints, ..Form::new(cache.optimizations()) };
         let mut unit = form_unit(va, *context, form, &mut spare, word);
         let host = cache.finish(ticket, key, &unit);
         cache.stats.add_time(start.elapsed());
@@ -330,15 +330,21 @@ fn unmark(ram: &GuestRam, pa: u64) {
 pub struct Form<'a> {
     /// Guest instructions at most.
     pub most: usize,
+    /// Blocks at most.
+    pub blocks: usize,
     /// Whether what is known already is not computed again; see [`Lift::new`].
     pub simplify: bool,
     /// Addresses at which no unit may be entered, so that it holds none.
     pub breakpoints: &'a [u64],
 }
 
-impl Default for Form<'_> {
-    fn default() -> Self {
-        Self { most: UNIT_INSTRUCTIONS, simplify: true, breakpoints: &[] }
+impl Form<'_> {
+    /// As those optimisations ask for.
+    #[must_use]
+    pub fn new(optimizations: Optimizations) -> Self {
+        let blocks = if optimizations.contains(Optimizations::BLOCKS) { UNIT_BLOCKS } else { 1 };
+        let simplify = optimizations.contains(Optimizations::SIMPLIFY);
+        Self { most: UNIT_INSTRUCTIONS, blocks, simplify, breakpoints: &[] }
     }
 }
 
@@ -377,7 +383,7 @@ pub fn form_unit(va: u64, context: Context, form: Form<'_>, spare: &mut Vec<Bloc
         };
         for target in targets.into_iter().flatten() {
             let near = target >> 12 == va >> 12 && target & 3 == 0;
-            if near && leaders.count < UNIT_BLOCKS && !leaders.contains(target) && !stops(target) {
+            if near && leaders.count < form.blocks && !leaders.contains(target) && !stops(target) {
                 leaders.add(target);
                 open[opened] = target;
                 opened += 1;

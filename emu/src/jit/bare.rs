@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Cache, Reach, Runtime};
+use super::{Cache, Optimizations, Reach, Runtime};
 use crate::ir::{AtomicOp, Barrier, Env, Exception, Mem, SysEnc, Wait};
 use crate::state::CpuState;
 
@@ -14,7 +14,10 @@ pub(super) struct Bare {
 
 impl Bare {
     pub fn new() -> Self {
-        Self { cache: Arc::new(Cache::new(|_, _| None).expect("memory for code")), expected: None }
+        Self {
+            cache: Arc::new(Cache::new(|_, _| None, Optimizations::all()).expect("memory for code")),
+            expected: None,
+        }
     }
 }
 

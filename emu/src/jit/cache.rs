@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
+use super::optimizations::Optimizations;
 use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
 use super::stats::{Calls, Stats};
@@ -102,6 +103,7 @@ pub struct Cache {
     sites: Sites,
     thunks: Thunks,
     registers: Registers,
+    optimizations: Optimizations,
     /// Read by a vCPU that runs translated code, written by one that drops all of it.
     world: RwLock<()>,
     epoch: AtomicU64,
@@ -124,11 +126,11 @@ const MOST_FAILURES: u32 = 16;
 const FORMER: usize = 8;
 
 impl Cache {
-    /// An empty cache for code that accesses plain system registers as `registers` says.
+    /// An empty cache for code that accesses plain system registers as `registers` says, translated with those optimisations.
     ///
     /// # Errors
     /// The host's refusal to map memory for code.
-    pub fn new(registers: Registers) -> std::io::Result<Self> {
+    pub fn new(registers: Registers, optimizations: Optimizations) -> std::io::Result<Self> {
         let mut memory = CodeMemory::new(CODE_BYTES)?;
         let (code, thunks) = thunks::emit(memory.next());
         memory.push(&code);
@@ -152,10 +154,17 @@ impl Cache {
             sites: Sites::new(SITES),
             thunks,
             registers,
+            optimizations,
             world: RwLock::new(()),
             epoch: AtomicU64::new(0),
             stats: Stats::default(),
         })
+    }
+
+    /// What its code is translated with.
+    #[must_use]
+    pub fn optimizations(&self) -> Optimizations {
+        self.optimizations
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -217,8 +226,11 @@ impl Cache {
         }
         let Inner { memory, workshop, sites, makers, unshared, .. } = &mut *inner;
         let base = memory.next();
-        let shares = !unshared.contains(&key);
-        let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers, shares };
+        let mut optimizations = self.optimizations;
+        if unshared.contains(&key) {
+            optimizations.remove(Optimizations::PROBE_SHARING);
+        }
+        let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers, optimizations };
         makers.push((*sites, key));
         let stale = base + x64::compile(workshop, unit, place) as u64;
         let code = workshop.a.finish();

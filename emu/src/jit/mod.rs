@@ -20,6 +20,7 @@ mod bare;
 mod cache;
 mod frame;
 mod memory;
+mod optimizations;
 mod site;
 mod slow;
 mod stats;
@@ -28,6 +29,7 @@ mod x64;
 
 pub use cache::{Cache, Key};
 pub use frame::{Exit, Frame};
+pub use optimizations::{Optimizations, UnknownOptimization};
 pub use slow::{Plain, Reach, Registers, Runtime};
 pub use stats::Stats;
 

@@ -23,7 +23,7 @@ use devices::virtio::VirtioDevice;
 
 use crate::a64::sysreg::{self, ID_MODELS};
 use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict, forget_code, plain_register};
-use crate::jit::{self, Cache};
+use crate::jit::{self, Cache, Optimizations};
 use poller::Poller;
 
 /// What interrupt controller a board has.
@@ -74,6 +74,8 @@ pub struct Config {
     pub cpu: String,
     /// What executes.
     pub engine: Engine,
+    /// What the translator does for speed.
+    pub optimizations: Optimizations,
     /// What to boot.
     pub boot: Boot,
     /// A device tree to use instead of the generated one.
@@ -211,7 +213,7 @@ impl Machine {
         let poller = Poller::new();
         let cache = match config.engine {
             Engine::Interpreter => None,
-            Engine::Jit => Some(translator()?),
+            Engine::Jit => Some(translator(config.optimizations)?),
         };
         let board = boards::Board::new(&config, &boot, seed, ram, host, &shared, &poller);
         let vcpus = (0..config.smp)
@@ -279,12 +281,14 @@ impl Machine {
     }
 }
 
-fn translator() -> Result<Arc<Cache>, MachineError> {
+fn translator(optimizations: Optimizations) -> Result<Arc<Cache>, MachineError> {
     let lacking = jit::unsupported();
     if !lacking.is_empty() {
         return Err(MachineError::Jit(format!("this host's CPU lacks {}", lacking.join(", "))));
     }
-    Cache::new(plain_register).map(Arc::new).map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))
+    Cache::new(plain_register, optimizations)
+        .map(Arc::new)
+        .map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))
 }
 
 /// CPU models: their names, and what they are.

@@ -92,7 +92,7 @@ struct Worker {
 
 impl Worker {
     fn new() -> io::Result<Self> {
-        let manners = Manner::ALL.into_iter().map(Translator::new).collect::<io::Result<_>>()?;
+        let manners = Manner::all().map(Translator::new).collect::<io::Result<_>>()?;
         Ok(Self { qemu: Qemu::start()?, manners, findings: Findings::default(), failing: Vec::new() })
     }
 
@@ -121,7 +121,7 @@ impl Worker {
                 quirk.inspect(|&n| quirks[n] += 1).is_none()
             })
         };
-        let manner = (tally.cases / 16 % Manner::ALL.len() as u64) as usize;
+        let manner = (tally.cases / 16 % self.manners.len() as u64) as usize;
         let failing = if differs(Interpreter.watch(&case, |row, well, fpcr, flags| tally.count(row, well, fpcr, flags)))
         {
             Some(None)
@@ -138,7 +138,7 @@ impl Worker {
         for (case, engine) in std::mem::take(&mut self.failing) {
             let (name, suspect): (_, &mut dyn Engine) = match engine {
                 None => ("interpreter".to_owned(), &mut Interpreter),
-                Some(n) => (format!("{:?}", Manner::ALL[n]), &mut self.manners[n]),
+                Some(n) => (format!("{:?}", self.manners[n].manner()), &mut self.manners[n]),
             };
             if let Some(culprit) = culprit(&mut self.qemu, suspect, &case) {
                 self.findings.failures.insert(format!("{} {name}", culprit.row), format!("{name}\n{}", culprit.text));

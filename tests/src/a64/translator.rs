@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use devices::bus::Pa;
 use emu::cpu::{Form, form_unit};
 use emu::ir::Exception;
-use emu::jit::{Cache, Exit, Frame, Key, Reach, Runtime};
+use emu::jit::{Cache, Exit, Frame, Key, Optimizations, Reach, Runtime};
 use emu::mmu::walk::Perms;
 use emu::mmu::{CodePage, Contexts, Leaf, TlbOp};
 use emu::state::CpuState;
@@ -19,10 +19,8 @@ use super::{Case, Engine, Outcome, Signal};
 /// Which paths of the translator cases take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manner {
-    /// Accesses find their page by the probe in line once it was accessed; else every one goes the slow way.
-    pub probes: bool,
-    /// The IR is optimised.
-    pub optimised: bool,
+    /// What it does for speed.
+    pub optimizations: Optimizations,
     /// Guest instructions in a unit at most: with few, units are linked rather than blocks.
     pub most: usize,
     /// Somebody wants attention all the time, so that nothing jumps backwards without the run loop.
@@ -30,13 +28,16 @@ pub struct Manner {
 }
 
 impl Manner {
-    /// Those that between them take every path.
-    pub const ALL: [Self; 4] = [
-        Self { probes: true, optimised: true, most: 128, attention: false },
-        Self { probes: false, optimised: true, most: 128, attention: true },
-        Self { probes: true, optimised: true, most: 3, attention: false },
-        Self { probes: true, optimised: false, most: 128, attention: false },
-    ];
+    /// With everything.
+    pub const FULL: Self = Self { optimizations: Optimizations::all(), most: 128, attention: false };
+
+    /// Those that between them take every path: everything, nothing, and everything but one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let full = [Self::FULL, Self { most: 3, ..Self::FULL }, Self { attention: true, ..Self::FULL }];
+        let none = Self { optimizations: Optimizations::empty(), ..Self::FULL };
+        let without = Optimizations::all().iter().map(|one| Optimizations::all() - one);
+        full.into_iter().chain([none]).chain(without.map(|optimizations| Self { optimizations, ..Self::FULL }))
+    }
 }
 
 /// What [`Flat`] needs to be the runtime of translated code.
@@ -44,21 +45,18 @@ impl Manner {
 pub(super) struct Host {
     cache: Arc<Cache>,
     contexts: Contexts,
-    probes: bool,
     stopped: Option<Signal>,
 }
 
 impl Host {
     /// Has probes for `va` find its page from now on.
     pub fn enter(&mut self, va: u64, page: &mut [u8], write: bool) {
-        if self.probes {
-            let all = Perms { read: true, write: true, execute: true };
-            let pa = Pa(without_tag(va) & !0xfff);
-            let leaf = Leaf { pa, shift: 12, attr: 0xff, sh: 3, global: true, el1: all, el0: all, dirty: true };
-            let addend = (page.as_mut_ptr() as u64).wrapping_sub(va & !0xfff);
-            let table = self.contexts.index(true, false);
-            self.contexts.tables(table).insert(va, &leaf, Some(addend), true, write);
-        }
+        let all = Perms { read: true, write: true, execute: true };
+        let pa = Pa(without_tag(va) & !0xfff);
+        let leaf = Leaf { pa, shift: 12, attr: 0xff, sh: 3, global: true, el1: all, el0: all, dirty: true };
+        let addend = (page.as_mut_ptr() as u64).wrapping_sub(va & !0xfff);
+        let table = self.contexts.index(true, false);
+        self.contexts.tables(table).insert(va, &leaf, Some(addend), true, write);
     }
 }
 
@@ -98,12 +96,18 @@ impl Translator {
     /// # Errors
     /// The host's refusal to map memory for code.
     pub fn new(manner: Manner) -> io::Result<Self> {
-        let cache = Arc::new(Cache::new(|_, _| None)?);
+        let cache = Arc::new(Cache::new(|_, _| None, manner.optimizations)?);
         let contexts = Contexts::default();
-        let host = Host { cache: cache.clone(), contexts, probes: manner.probes, stopped: None };
+        let host = Host { cache: cache.clone(), contexts, stopped: None };
         let attention = Box::new(AtomicU32::new(manner.attention.into()));
         let frame = Frame::new(CpuState::default());
         Ok(Self { manner, cache, host: Some(host), frame, attention, page: 0 })
+    }
+
+    /// How it translates.
+    #[must_use]
+    pub fn manner(&self) -> Manner {
+        self.manner
     }
 
     /// Calls of operations that have no emitter, by name.
@@ -118,7 +122,7 @@ impl Translator {
         let key = Key::new(self.page << 12 | pc & 0xfff, pc, context);
         let (known, identity) = self.cache.find(&key, pc);
         let host = known.unwrap_or_else(|| {
-            let form = Form { most: self.manner.most, simplify: self.manner.optimised, ..Form::default() };
+            let form = Form { most: self.manner.most, ..Form::new(self.manner.optimizations) };
             let unit = form_unit(pc, context, form, &mut Vec::new(), |va| run.memory.word(va).unwrap_or(0));
             self.cache.insert(key, &unit)
         });

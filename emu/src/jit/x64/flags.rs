@@ -5,6 +5,7 @@
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::FLAGS;
+use super::super::optimizations::Optimizations;
 use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
@@ -113,6 +114,10 @@ impl Emitter<'_> {
         if !self.flags.valid {
             self.load_flags();
         }
+        if self.leaves_out(Optimizations::FLAGS) {
+            let dst = self.define(val);
+            return self.set_cond(dst, cond);
+        }
         self.at[self.index] = At::Cond(cond);
         self.conditions.push(val);
     }
@@ -143,7 +148,16 @@ impl Emitter<'_> {
     pub(super) fn set_host_flags(&mut self, val: Val) {
         self.at[usize::from(val.0)] = At::Fused;
         let live = self.lives[usize::from(val.0) + 2].nzcv;
+        self.hold_flags(live);
+    }
+
+    /// The host's flags have become NZCV, which matters if it is live.
+    fn hold_flags(&mut self, live: bool) {
         self.flags = State { valid: live, stored: !live };
+        if live && self.leaves_out(Optimizations::FLAGS) {
+            self.store_flags();
+            self.flags.valid = false;
+        }
     }
 
     pub(super) fn set_nzcv(&mut self, value: Val) {
@@ -231,7 +245,7 @@ impl Emitter<'_> {
                 FlagsOp::Sub | FlagsOp::Sbc => {}
             }
         }
-        self.flags = State { valid: live, stored: !live };
+        self.hold_flags(live);
     }
 
     /// CCMP and CCMN.
@@ -259,7 +273,7 @@ impl Emitter<'_> {
             ; sahf
             ; =>end
         );
-        self.flags = State { valid: true, stored: false };
+        self.hold_flags(true);
     }
 
     /// Whether the current block's condition is computed where its terminator uses it.
@@ -268,6 +282,7 @@ impl Emitter<'_> {
         let Term::If { cond, .. } = self.block.term else { return false };
         let Code::Op(Op::Int(op)) = self.block.insts[usize::from(val.0)].code else { return false };
         cond == val
+            && !self.leaves_out(Optimizations::FUSION)
             && self.lives[usize::from(val.0)].uses == 1
             && matches!(
                 op,

@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame};
+use super::super::optimizations::Optimizations;
 use super::super::site::{Loc, Task};
 use super::alloc::At;
 use super::share::{self, Group};
@@ -114,6 +115,9 @@ impl Emitter<'_> {
     /// Probes for the address in RAX, which is to be at most `limit` bytes into its page.
     fn find_entry(&mut self, slow: DynamicLabel, limit: i32, write: bool, el0: bool) {
         let tag = if write { offset_of!(Entry, write) } else { offset_of!(Entry, read) } as i32;
+        if self.leaves_out(Optimizations::PROBES) {
+            dynasm!(self.a ; .arch x64 ; jmp =>slow);
+        }
         let addend = offset_of!(Entry, addend) as i32;
         let mask = (ENTRIES as i32 - 1) << 5;
         dynasm!(self.a ; .arch x64 ; rorx rcx, rax, 7 ; and ecx, mask ; mov rdx, rax);

@@ -19,6 +19,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::asm::Asm;
 use super::frame;
+use super::optimizations::Optimizations;
 use super::site::{self, HomeSet, Loc, Pc, Site, Task};
 use super::slow::Registers;
 use super::thunks::Thunks;
@@ -61,7 +62,7 @@ struct Emitter<'a> {
     survey: Survey,
     thunks: Thunks,
     registers: Registers,
-    shares: bool,
+    optimizations: Optimizations,
     first_site: usize,
     sites: Vec<Site>,
     cold: Vec<Cold>,
@@ -96,8 +97,7 @@ pub(super) struct Place {
     pub first_site: usize,
     pub thunks: Thunks,
     pub registers: Registers,
-    /// Whether accesses may share probes.
-    pub shares: bool,
+    pub optimizations: Optimizations,
 }
 
 /// Translates a unit; its code and its sites are in the workshop. Returns the offset of the code that is to replace the
@@ -123,14 +123,18 @@ pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usi
     exits.clear();
     labels.clear();
     labels.extend(unit.blocks.iter().map(|_| a.new_dynamic_label()));
-    survey.take(unit);
+    let mut optimizations = place.optimizations;
+    if unit.context.align_check || !optimizations.contains(Optimizations::PROBES) {
+        optimizations.remove(Optimizations::PROBE_SHARING);
+    }
+    survey.take(unit, optimizations);
     let mut e = Emitter {
         a,
         unit,
         survey,
         thunks: place.thunks,
         registers: place.registers,
-        shares: place.shares && !unit.context.align_check,
+        optimizations,
         first_site: place.first_site,
         sites,
         cold,
@@ -179,6 +183,10 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    fn leaves_out(&self, optimization: Optimizations) -> bool {
+        !self.optimizations.contains(optimization)
+    }
+
     fn emit_block(&mut self, n: usize, block: &'a Block) {
         let label = self.labels[n];
         dynasm!(self.a ; .arch x64 ; =>label);
@@ -186,7 +194,7 @@ impl<'a> Emitter<'a> {
         self.block = block;
         self.dirty = summary.dirty_in;
         self.nzcv_out = summary.nzcv_out;
-        survey::lives(&mut self.lives, &mut self.groups, block, summary.nzcv_out, self.shares);
+        survey::lives(&mut self.lives, &mut self.groups, block, summary.nzcv_out, self.optimizations);
         self.at.clear();
         self.at.resize(self.lives.len(), At::None);
         self.x.begin_block();
@@ -253,6 +261,7 @@ impl<'a> Emitter<'a> {
             return;
         }
         let native = match op {
+            _ if self.leaves_out(Optimizations::NATIVE) => false,
             Op::Int(op) => {
                 self.emit_int(val, op, inst);
                 true
@@ -291,7 +300,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_call(&mut self, val: Val, inst: &Inst, call: Call) {
-        if self.inline_call(val, inst, call) {
+        if !self.leaves_out(Optimizations::CALLS) && self.inline_call(val, inst, call) {
             return;
         }
         self.clobber_flags();

@@ -1,6 +1,7 @@
 //! What emission must know in advance: of a unit, where its blocks lead and which guest registers they use; of a block, how
 //! long each value lives.
 
+use super::super::optimizations::Optimizations;
 use super::super::site::{HomeSet, NOBODY, Tenants, V_HOMES, X_HOMES};
 use super::share::{self, ALONE, Group};
 use crate::ir::block::{Block, Code, Effects, FIRST_V, Inst, Term, Unit, Usage};
@@ -51,7 +52,7 @@ impl Default for Survey {
 
 impl Survey {
     /// Looks at a unit.
-    pub fn take(&mut self, unit: &Unit) {
+    pub fn take(&mut self, unit: &Unit, optimizations: Optimizations) {
         self.starts.clear();
         self.starts.resize(1024, NO_BLOCK);
         self.page = unit.blocks[0].va >> 12;
@@ -89,7 +90,10 @@ impl Survey {
                 add(weight_v, count_v, true);
             }
         }
-        self.choose_homes(&weight);
+        (self.homes, self.tenants) = ([None; 64], [NOBODY; _]);
+        if optimizations.contains(Optimizations::HOMES) {
+            self.choose_homes(&weight);
+        }
         for (summary, block) in self.blocks.iter_mut().zip(&unit.blocks) {
             summary.written = home_set(&self.tenants, block.usage.written);
         }
@@ -105,8 +109,6 @@ impl Survey {
 
     /// The guest registers used most get homes.
     fn choose_homes(&mut self, weight: &[u16; 64]) {
-        self.homes = [None; 64];
-        self.tenants = [NOBODY; _];
         let first_v = usize::from(FIRST_V);
         let (x, v) = self.tenants.split_at_mut(X_HOMES.len());
         for (range, pool, tenants) in [(0..first_v, &X_HOMES[..], x), (first_v..64, &V_HOMES[..], v)] {
@@ -206,12 +208,18 @@ impl Default for Life {
 
 /// Fills in the life of each value of a block, at whose end NZCV may matter; one more stands for the terminator, and one
 /// for the host address of each group of accesses.
-pub(super) fn lives(lives: &mut Vec<Life>, groups: &mut Vec<Group>, block: &Block, nzcv_out: bool, sharing: bool) {
+pub(super) fn lives(
+    lives: &mut Vec<Life>,
+    groups: &mut Vec<Group>,
+    block: &Block,
+    nzcv_out: bool,
+    optimizations: Optimizations,
+) {
     let len = block.insts.len();
     lives.clear();
     lives.resize(len + 1, Life { nzcv: nzcv_out, ..Life::default() });
     groups.clear();
-    if sharing && block.usage.accesses > 1 {
+    if optimizations.contains(Optimizations::PROBE_SHARING) && block.usage.accesses > 1 {
         share::find(groups, lives, block);
         lives.extend(groups.iter().map(|group| Life { last_use: group.last, ..Life::default() }));
     }
@@ -240,7 +248,7 @@ pub(super) fn lives(lives: &mut Vec<Life>, groups: &mut Vec<Group>, block: &Bloc
             arg.last_use = arg.last_use.max(n as u16);
             arg.uses += 1;
         }
-        if life.uses == 1 && is_near_address(block, inst) {
+        if life.uses == 1 && optimizations.contains(Optimizations::FUSION) && is_near_address(block, inst) {
             let user = block.insts.get(usize::from(life.last_use));
             if user.is_some_and(|user| user.effects.contains(Effects::ACCESS) && user.args[0].0 == n as u16) {
                 lives[n].fused = true;

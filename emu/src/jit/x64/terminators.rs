@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
+use super::super::optimizations::Optimizations;
 use super::super::site::HomeSet;
 use super::super::thunks::reg;
 use super::Emitter;
@@ -241,6 +242,10 @@ impl Emitter<'_> {
     /// Leaves the unit for a fixed address, by a jump that the run loop links to the unit there.
     fn leave_edge(&mut self, from: u64, target: u64) {
         self.write_homes(self.dirty);
+        if self.leaves_out(Optimizations::LINKS) {
+            self.target(target);
+            return self.indirect();
+        }
         let far = (target ^ from) >> 12 != 0;
         // A jump by the table of jumps looks by itself.
         if target <= from && !(far && self.unit.context.relative()) {
@@ -305,6 +310,10 @@ impl Emitter<'_> {
 
     /// Goes on at the guest address in RAX.
     fn indirect(&mut self) {
+        if self.leaves_out(Optimizations::JUMPS) {
+            let thunk = self.thunks.indirect;
+            return dynasm!(self.a ; .arch x64 ; jmp extern thunk as usize);
+        }
         let attention = frame::at(offset_of!(Frame, attention));
         let jumps = offset_of!(Memory, jumps) as i32;
         let mask = JUMPS as i32 - 1;
