@@ -1,12 +1,13 @@
 //! Stage 1 translation with the 4 KiB granule: permissions, access flag and dirty state in hardware, blocks, tagged
-//! addresses, ASIDs, TLB invalidation, both table bases, address translation instructions, the contiguous hint.
+//! addresses, ASIDs, TLB invalidation, both table bases, address translation instructions, the contiguous hint, accesses
+//! near each other that do not fare alike.
 //!
 //! Spec: Arm ARM D8. Other granules are in `granules`. Leaves out hierarchical permissions and FEAT_LPA2.
 
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 
 use crate::asm::{Asm, a64};
-use crate::runtime::{CpuArea, MAIR, SCRATCH, SCTLR_MMU, SCTLR_OFF, Vector};
+use crate::runtime::{CpuArea, MAIR, SCRATCH, SCTLR_MMU, SCTLR_OFF, UART, Vector};
 use crate::sysreg::*;
 
 /// Two trees of tables, so that each ASID has its own; both map the first 2 GiB alike.
@@ -85,6 +86,7 @@ pub(super) fn emit(a: &mut Asm) {
     upper_half(a);
     address_translation(a);
     contiguous(a);
+    neighbours(a);
     a64!(a; b ->finish);
 
     // flush: everything out of the TLB.
@@ -623,5 +625,89 @@ fn contiguous(a: &mut Asm) {
     for n in [0, 7, 15] {
         load(a, va(48 + n));
         found(a, &format!("contiguous page {n}"), 48 + n);
+    }
+}
+
+/// Accesses near each other, of which each has its own fate: the page ends between them, its rights differ, the memory is a
+/// device's or holds code.
+fn neighbours(a: &mut Asm) {
+    let (first, second) = (29, 30);
+    let end = va(second) - 8;
+    map(a, first, page(32) | KERNEL);
+    map(a, second, page(34) | KERNEL);
+    poke(a, page(32) + 0xff8, 11);
+    poke(a, page(34) + 8, 12);
+    // Often, as a translator may come to think better of it.
+    a.li(0, end);
+    a64!(a
+        ; movz x6, 0
+        ; movz x7, 50
+        ; next:
+        ; ldr x3, [x0]
+        ; ldp x4, x5, [x0, 8]
+        ; add x6, x6, x3
+        ; add x6, x6, x5
+        ; str x6, [x0]
+        ; str x6, [x0, 16]
+        ; ldur x8, [x0, 12]
+        ; subs x7, x7, 1
+        ; b.ne <next
+    );
+    a.check("neighbours in two pages: the first", 4, mark(34));
+    a64!(a; lsr x8, x8, 32);
+    a64!(a; and x9, x6, 0xffff_ffff);
+    a.check_same("neighbours in two pages: unaligned", 8, 9);
+    a.li(0, page(34) + 8);
+    a64!(a; ldr x3, [x0]);
+    a.check_same("neighbours in two pages: stored behind", 3, 6);
+    a.li(0, page(32) + 0xff8);
+    a64!(a; ldr x3, [x0]);
+    a.check_same("neighbours in two pages: stored before", 3, 6);
+
+    let accesses = |a: &mut Asm, address: u64| {
+        a.expect(|a| {
+            a.li(0, address);
+            a64!(a; movz x3, 0; movz x4, 0; movz x5, 21; movz x6, 22; ldr x3, [x0]; str x5, [x0]; str x6, [x0, 8]; ldr x4, [x0, 8]);
+        });
+    };
+    for (name, descriptor, cause) in
+        [("nothing", 0, TRANSLATION), ("a read-only page", page(34) | KERNEL | READ_ONLY, PERMISSION)]
+    {
+        map(a, second, descriptor);
+        poke(a, page(32) + 0xff8, 11);
+        accesses(a, end);
+        faulted(a, &format!("neighbour in {name}"), WRITE | cause | 3, va(second));
+        a.check(&format!("neighbour in {name}: the load before it"), 3, 11);
+        a.check(&format!("neighbour in {name}: the load behind it"), 4, 0);
+        a.li(0, page(32) + 0xff8);
+        a64!(a; ldr x3, [x0]);
+        a.check(&format!("neighbour in {name}: the store before it"), 3, 21);
+    }
+    map(a, second, page(34) | KERNEL | READ_ONLY);
+    accesses(a, va(second));
+    faulted(a, "stores behind a load of a read-only page", WRITE | PERMISSION | 3, va(second));
+    a.check("stores behind a load of a read-only page: the load", 3, mark(34));
+    map(a, second, 0);
+    accesses(a, va(second));
+    faulted(a, "neighbours in nothing", READ | TRANSLATION | 3, va(second));
+
+    a.li(0, UART);
+    a64!(a; ldr w3, [x0, 0x18]; ldr w4, [x0, 0x30]; str w4, [x0, 0x30]; ldr w5, [x0, 0x24]; ldr w6, [x0, 0x30]);
+    a.check("neighbours in a device", 4, 0x301);
+    a.check("neighbours in a device: written", 6, 0x301);
+
+    // Code and data in one page: what is stored beside code, and then over it.
+    map(a, second, page(34) | KERNEL);
+    a.li(1, MOVZ_X3_97);
+    for (name, offset, result) in [("beside code", 0x140, 99), ("over code", 0x100, 97)] {
+        call(a, va(second) + 0x100);
+        a.li(0, va(second) + offset - 8);
+        a64!(a; ldr x5, [x0]; str w1, [x0, 8]; str x5, [x0]; ldr w4, [x0, 8]; add x0, x0, 8);
+        a64!(a; dc cvau, x0; dsb ish; ic ivau, x0; dsb ish; isb);
+        a.check_same(&format!("neighbours {name}: stored"), 4, 1);
+        a.li(1, MOVZ_X3_97);
+        call(a, va(second) + 0x100);
+        a.check(&format!("neighbours {name}: runs"), 3, result);
+        a.li(1, MOVZ_X3_97);
     }
 }
