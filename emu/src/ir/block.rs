@@ -269,8 +269,6 @@ pub struct Usage {
     pub uses_nzcv: bool,
     /// It replaces NZCV.
     pub sets_nzcv: bool,
-    /// Count of its accesses to memory.
-    pub accesses: u16,
 }
 
 /// Number of V0 among guest registers; X0–X30 and the stack pointer are below.
@@ -278,7 +276,7 @@ pub const FIRST_V: u8 = 32;
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { count: [0; 64], written: 0, uses_nzcv: false, sets_nzcv: false, accesses: 0 }
+        Self { count: [0; 64], written: 0, uses_nzcv: false, sets_nzcv: false }
     }
 }
 
@@ -294,7 +292,6 @@ impl Usage {
                 let looks = inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT);
                 self.uses_nzcv |= looks && !self.sets_nzcv;
                 self.sets_nzcv |= inst.effects.contains(Effects::WRITES_NZCV);
-                self.accesses += u16::from(inst.effects.contains(Effects::ACCESS));
                 return;
             }
         };
@@ -315,6 +312,8 @@ pub struct Block {
     pub insts: Vec<Inst>,
     /// What follows from it.
     pub usage: Usage,
+    /// Its accesses to memory and its calls, in their order.
+    pub accesses: Vec<Val>,
     /// Vector constants.
     pub vectors: Vec<u128>,
     /// Exceptions that it raises.
@@ -327,6 +326,7 @@ impl Block {
     /// Begins a block at `va` anew, in the same memory.
     pub fn begin(&mut self, va: u64) {
         self.insts.clear();
+        self.accesses.clear();
         self.vectors.clear();
         self.exceptions.clear();
         (self.va, self.len, self.usage, self.term) = (va, 0, Usage::default(), Term::Raised);
@@ -338,6 +338,9 @@ impl Block {
         let val = Val(u16::try_from(self.insts.len()).expect("a block of 128 instructions has fewer values"));
         let inst = Inst::new(code, args, imm, self.len as u8);
         self.usage.add(&inst);
+        if inst.effects.contains(Effects::ACCESS) || matches!(code, Code::Call(_)) {
+            self.accesses.push(val);
+        }
         self.insts.push(inst);
         val
     }

@@ -49,7 +49,9 @@ impl Group {
 pub(super) fn find(groups: &mut Vec<Group>, lives: &mut [Life], block: &Block) {
     groups.clear();
     let mut open = 0;
-    for (n, inst) in block.insts.iter().enumerate() {
+    for val in &block.accesses {
+        let n = usize::from(val.0);
+        let inst = &block.insts[n];
         let (mem, count, write) = match inst.code {
             Code::Load(mem) | Code::LoadV(mem) => (mem, 1, false),
             Code::Store(mem) | Code::StoreV(mem) => (mem, 1, true),
@@ -103,7 +105,9 @@ pub(super) fn address(block: &Block, access: &Inst) -> (Val, i64) {
             _ => break,
         };
         let constant = &block.insts[usize::from(inst.args[1].0)];
-        let Some(step) = i32::try_from(constant.imm as i64).ok().filter(|_| constant.code == Code::Imm) else { break };
+        let Some(step) = i32::try_from(constant.imm as i64).ok().filter(|_| matches!(constant.code, Code::Imm)) else {
+            break;
+        };
         let sum: i64 = distance + sign * i64::from(step);
         if i32::try_from(sum).is_err() {
             break;

@@ -40,13 +40,23 @@ pub(super) struct Survey {
     /// Block at each word of the page, or [`NO_BLOCK`].
     starts: Vec<u8>,
     page: u64,
+    /// A block goes on to one before it.
+    loops: bool,
 }
 
 const NO_BLOCK: u8 = u8::MAX;
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { blocks: Vec::new(), homes: [None; 64], tenants: [NOBODY; _], all: 0, starts: Vec::new(), page: 0 }
+        Self {
+            blocks: Vec::new(),
+            homes: [None; 64],
+            tenants: [NOBODY; _],
+            all: 0,
+            starts: Vec::new(),
+            page: 0,
+            loops: false,
+        }
     }
 }
 
@@ -60,6 +70,7 @@ impl Survey {
             self.starts[(block.va >> 2 & 1023) as usize] = n;
         }
         self.blocks.clear();
+        self.loops = false;
         let mut in_loop = [false; NO_BLOCK as usize];
         for (n, block) in unit.blocks.iter().enumerate() {
             let mut summary = Summary::default();
@@ -71,6 +82,7 @@ impl Survey {
                     Some(to) => {
                         *successor = Some(to as u8);
                         in_loop[to.min(n + 1)..=n].fill(true);
+                        self.loops |= to <= n;
                     }
                     None => summary.leaves = true,
                 }
@@ -145,6 +157,7 @@ impl Survey {
                     *dirty_in |= out;
                 }
             }
+            changed &= self.loops;
         }
         changed = true;
         while changed {
@@ -157,6 +170,7 @@ impl Survey {
                 changed |= nzcv_in != block.nzcv_in;
                 (self.blocks[n].nzcv_in, self.blocks[n].nzcv_out) = (nzcv_in, nzcv_out);
             }
+            changed &= self.loops;
         }
     }
 }
@@ -219,7 +233,7 @@ pub(super) fn lives(
     lives.clear();
     lives.resize(len + 1, Life { nzcv: nzcv_out, ..Life::default() });
     groups.clear();
-    if optimizations.contains(Optimizations::PROBE_SHARING) && block.usage.accesses > 1 {
+    if optimizations.contains(Optimizations::PROBE_SHARING) && block.accesses.len() > 1 {
         share::find(groups, lives, block);
         lives.extend(groups.iter().map(|group| Life { last_use: group.last, ..Life::default() }));
     }

@@ -257,35 +257,26 @@ impl Emitter<'_> {
         let link = frame::at(offset_of!(Frame, link));
         let thunk = self.thunks.link;
         if !far {
-            // jmp rel32, its displacement aligned.
+            // jmp rel32 to the instruction behind it, its displacement aligned; then the displacement's address.
             self.align_field(1);
-            dynasm!(self.a
-                ; .arch x64
-                ; field:
-                ; jmp DWORD >unlinked
-                ; unlinked:
-                ; lea rcx, [<field + 1]
-                ; mov [rbp + link], rcx
-            );
+            self.a.extend([0xe9, 0, 0, 0, 0]);
+            dynasm!(self.a ; .arch x64 ; lea rcx, [rip - 4 - 7] ; mov [rbp + link], rcx);
             self.leave_to(target);
             dynasm!(self.a ; .arch x64 ; jmp extern thunk as usize);
         } else if self.unit.context.relative() {
             self.target(target);
             self.indirect();
         } else {
-            // cmp [identity of the page there], imm32; jne; nop; jmp rel32: both fields aligned.
+            // cmp [identity of the page there], imm32; jne rel32; nop; jmp rel32: both fields aligned. Both jumps lead behind
+            // them, at first; there, the address of the identity.
             let code = offset_of!(Memory, code) as i32 + 4 * slot(target) as i32;
             let indirect = self.thunks.indirect;
             self.align_field(7);
             dynasm!(self.a
                 ; .arch x64
-                ; guard:
                 ; cmp DWORD [r15 + code], DWORD UNLINKED
-                ; jne DWORD >other
-                ; nop
-                ; jmp DWORD >other
-                ; other:
-                ; lea rcx, [<guard + 7]
+                ; .bytes [0x0f, 0x85, 6, 0, 0, 0, 0x90, 0xe9, 0, 0, 0, 0]
+                ; lea rcx, [rip - 4 - 12 - 7]
             );
             self.move_constant(0, target);
             dynasm!(self.a
