@@ -1,6 +1,7 @@
 //! NZCV: kept in the host's flags while it can be, written to the state when something may look at it there.
 //!
-//! In the host's flags, CF is always Arm's C inverted, as a subtraction leaves it; other producers end in `cmc` or `stc`.
+//! In the host's flags, CF is Arm's C inverted, as a subtraction leaves it, or C itself, as the others do. In the state it
+//! is inverted.
 
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
@@ -18,20 +19,16 @@ use crate::state::Flags;
 pub(super) struct State {
     /// The host's flags hold it.
     valid: bool,
+    /// CF is C, not C inverted.
+    direct: bool,
     /// The state holds it.
     stored: bool,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { valid: false, stored: true }
+        Self { valid: false, direct: false, stored: true }
     }
-}
-
-/// The host's condition code for an Arm condition, CF being C inverted.
-pub(super) fn host_condition(cond: Cond) -> u8 {
-    const BASE: [u8; 7] = [0x4, 0x3, 0x8, 0x0, 0x7, 0xd, 0xf];
-    BASE[usize::from(cond.0 >> 1 & 7).min(6)] ^ (cond.0 & 1)
 }
 
 impl Emitter<'_> {
@@ -44,10 +41,39 @@ impl Emitter<'_> {
         self.flags.valid = false;
     }
 
+    /// Whether the host's flags hold something that [`Emitter::clobber_flags`] would have to save.
+    pub(super) fn needs_flags(&self) -> bool {
+        let nzcv = !self.flags.stored && self.lives[self.index].nzcv;
+        self.flags.valid && (nzcv || !self.conditions.is_empty())
+    }
+
+    /// The host's condition code for an Arm condition, which the flags answer.
+    pub(super) fn host_condition(&mut self, cond: Cond) -> u8 {
+        const BASE: [u8; 7] = [0x4, 0x3, 0x8, 0x0, 0x7, 0xd, 0xf];
+        let pair = usize::from(cond.0 >> 1 & 7).min(6);
+        match pair {
+            1 if self.flags.direct => 0x2 ^ (cond.0 & 1),
+            _ => {
+                if pair == 4 {
+                    self.invert_carry();
+                }
+                BASE[pair] ^ (cond.0 & 1)
+            }
+        }
+    }
+
+    /// Has CF be C inverted.
+    fn invert_carry(&mut self) {
+        if self.flags.direct {
+            dynasm!(self.a ; .arch x64 ; cmc);
+            self.flags.direct = false;
+        }
+    }
+
     /// Before an instruction that replaces NZCV without looking at it.
     pub(super) fn discard_flags(&mut self) {
         self.materialise_conditions();
-        self.flags = State { valid: false, stored: false };
+        self.flags = State { valid: false, direct: false, stored: false };
     }
 
     /// Conditions that the host's flags answer become values in registers.
@@ -66,6 +92,7 @@ impl Emitter<'_> {
 
     /// Writes NZCV to the state; the host's flags stay.
     fn store_flags(&mut self) {
+        self.invert_carry();
         dynasm!(self.a ; .arch x64 ; lahf ; seto al ; mov [rbp + FLAGS], ax);
         self.flags.stored = true;
     }
@@ -81,14 +108,14 @@ impl Emitter<'_> {
     fn load_flags(&mut self) {
         if !self.flags.valid {
             dynasm!(self.a ; .arch x64 ; movzx eax, WORD [rbp + FLAGS] ; add al, 127 ; sahf);
-            self.flags.valid = true;
+            (self.flags.valid, self.flags.direct) = (true, false);
         }
     }
 
     /// 0 or 1 in a register; the flags stay.
     pub(super) fn set_cond(&mut self, r: u8, cond: Cond) {
         assert!(self.flags.valid, "conditions are materialised before the flags change");
-        match host_condition(cond) {
+        match self.host_condition(cond) {
             0x0 => dynasm!(self.a ; .arch x64 ; seto al),
             0x1 => dynasm!(self.a ; .arch x64 ; setno al),
             0x2 => dynasm!(self.a ; .arch x64 ; setb al),
@@ -148,12 +175,12 @@ impl Emitter<'_> {
     pub(super) fn set_host_flags(&mut self, val: Val) {
         self.at[usize::from(val.0)] = At::Fused;
         let live = self.lives[usize::from(val.0) + 2].nzcv;
-        self.hold_flags(live);
+        self.hold_flags(live, false);
     }
 
-    /// The host's flags have become NZCV, which matters if it is live.
-    fn hold_flags(&mut self, live: bool) {
-        self.flags = State { valid: live, stored: !live };
+    /// The host's flags have become NZCV, which matters if it is live; CF is C, or C inverted.
+    fn hold_flags(&mut self, live: bool, direct: bool) {
+        self.flags = State { valid: live, direct, stored: !live };
         if live && self.leaves_out(Optimizations::FLAGS) {
             self.store_flags();
             self.flags.valid = false;
@@ -207,45 +234,47 @@ impl Emitter<'_> {
             if carry_in {
                 self.load_flags();
             }
-            // In RCX, which no operand is in; then to its place.
-            dynasm!(self.a ; .arch x64 ; mov rcx, Rq(ra));
+            match op {
+                FlagsOp::Adc if !self.flags.direct => dynasm!(self.a ; .arch x64 ; cmc),
+                FlagsOp::Sbc => self.invert_carry(),
+                _ => {}
+            }
+            // In the result's register unless that is the second operand's, then in RCX, which no operand is in.
+            let place = if used { self.define_over(val, a) } else { reg::RCX };
+            let over = imm.is_none() && place == rb && place != ra || op == FlagsOp::Bic;
+            let dst = if over { reg::RCX } else { place };
+            if dst != ra {
+                dynasm!(self.a ; .arch x64 ; mov Rq(dst), Rq(ra));
+            }
             match (op, imm, wide) {
-                (FlagsOp::Add, Some(imm), true) => dynasm!(self.a ; .arch x64 ; add rcx, imm),
-                (FlagsOp::Add, Some(imm), false) => dynasm!(self.a ; .arch x64 ; add ecx, imm),
-                (FlagsOp::Add, None, true) => dynasm!(self.a ; .arch x64 ; add rcx, Rq(rb)),
-                (FlagsOp::Add, None, false) => dynasm!(self.a ; .arch x64 ; add ecx, Rd(rb)),
-                (FlagsOp::Sub, Some(imm), true) => dynasm!(self.a ; .arch x64 ; sub rcx, imm),
-                (FlagsOp::Sub, Some(imm), false) => dynasm!(self.a ; .arch x64 ; sub ecx, imm),
-                (FlagsOp::Sub, None, true) => dynasm!(self.a ; .arch x64 ; sub rcx, Rq(rb)),
-                (FlagsOp::Sub, None, false) => dynasm!(self.a ; .arch x64 ; sub ecx, Rd(rb)),
-                (FlagsOp::Adc, Some(imm), true) => dynasm!(self.a ; .arch x64 ; cmc ; adc rcx, imm),
-                (FlagsOp::Adc, Some(imm), false) => dynasm!(self.a ; .arch x64 ; cmc ; adc ecx, imm),
-                (FlagsOp::Adc, None, true) => dynasm!(self.a ; .arch x64 ; cmc ; adc rcx, Rq(rb)),
-                (FlagsOp::Adc, None, false) => dynasm!(self.a ; .arch x64 ; cmc ; adc ecx, Rd(rb)),
-                (FlagsOp::Sbc, Some(imm), true) => dynasm!(self.a ; .arch x64 ; sbb rcx, imm),
-                (FlagsOp::Sbc, Some(imm), false) => dynasm!(self.a ; .arch x64 ; sbb ecx, imm),
-                (FlagsOp::Sbc, None, true) => dynasm!(self.a ; .arch x64 ; sbb rcx, Rq(rb)),
-                (FlagsOp::Sbc, None, false) => dynasm!(self.a ; .arch x64 ; sbb ecx, Rd(rb)),
-                (FlagsOp::And, Some(imm), true) => dynasm!(self.a ; .arch x64 ; and rcx, imm),
-                (FlagsOp::And, Some(imm), false) => dynasm!(self.a ; .arch x64 ; and ecx, imm),
-                (FlagsOp::And, None, true) => dynasm!(self.a ; .arch x64 ; and rcx, Rq(rb)),
-                (FlagsOp::And, None, false) => dynasm!(self.a ; .arch x64 ; and ecx, Rd(rb)),
+                (FlagsOp::Add, Some(imm), true) => dynasm!(self.a ; .arch x64 ; add Rq(dst), imm),
+                (FlagsOp::Add, Some(imm), false) => dynasm!(self.a ; .arch x64 ; add Rd(dst), imm),
+                (FlagsOp::Add, None, true) => dynasm!(self.a ; .arch x64 ; add Rq(dst), Rq(rb)),
+                (FlagsOp::Add, None, false) => dynasm!(self.a ; .arch x64 ; add Rd(dst), Rd(rb)),
+                (FlagsOp::Sub, Some(imm), true) => dynasm!(self.a ; .arch x64 ; sub Rq(dst), imm),
+                (FlagsOp::Sub, Some(imm), false) => dynasm!(self.a ; .arch x64 ; sub Rd(dst), imm),
+                (FlagsOp::Sub, None, true) => dynasm!(self.a ; .arch x64 ; sub Rq(dst), Rq(rb)),
+                (FlagsOp::Sub, None, false) => dynasm!(self.a ; .arch x64 ; sub Rd(dst), Rd(rb)),
+                (FlagsOp::Adc, Some(imm), true) => dynasm!(self.a ; .arch x64 ; adc Rq(dst), imm),
+                (FlagsOp::Adc, Some(imm), false) => dynasm!(self.a ; .arch x64 ; adc Rd(dst), imm),
+                (FlagsOp::Adc, None, true) => dynasm!(self.a ; .arch x64 ; adc Rq(dst), Rq(rb)),
+                (FlagsOp::Adc, None, false) => dynasm!(self.a ; .arch x64 ; adc Rd(dst), Rd(rb)),
+                (FlagsOp::Sbc, Some(imm), true) => dynasm!(self.a ; .arch x64 ; sbb Rq(dst), imm),
+                (FlagsOp::Sbc, Some(imm), false) => dynasm!(self.a ; .arch x64 ; sbb Rd(dst), imm),
+                (FlagsOp::Sbc, None, true) => dynasm!(self.a ; .arch x64 ; sbb Rq(dst), Rq(rb)),
+                (FlagsOp::Sbc, None, false) => dynasm!(self.a ; .arch x64 ; sbb Rd(dst), Rd(rb)),
+                (FlagsOp::And, Some(imm), true) => dynasm!(self.a ; .arch x64 ; and Rq(dst), imm),
+                (FlagsOp::And, Some(imm), false) => dynasm!(self.a ; .arch x64 ; and Rd(dst), imm),
+                (FlagsOp::And, None, true) => dynasm!(self.a ; .arch x64 ; and Rq(dst), Rq(rb)),
+                (FlagsOp::And, None, false) => dynasm!(self.a ; .arch x64 ; and Rd(dst), Rd(rb)),
                 (FlagsOp::Bic, _, true) => dynasm!(self.a ; .arch x64 ; andn rcx, Rq(rb), rcx),
                 (FlagsOp::Bic, _, false) => dynasm!(self.a ; .arch x64 ; andn ecx, Rd(rb), ecx),
             }
-            if used {
-                let dst = self.define_over(val, a);
-                dynasm!(self.a ; .arch x64 ; mov Rq(dst), rcx);
+            if place != dst {
+                dynasm!(self.a ; .arch x64 ; mov Rq(place), Rq(dst));
             }
         }
-        if live {
-            match op {
-                FlagsOp::Add | FlagsOp::Adc => dynasm!(self.a ; .arch x64 ; cmc),
-                FlagsOp::And | FlagsOp::Bic => dynasm!(self.a ; .arch x64 ; stc),
-                FlagsOp::Sub | FlagsOp::Sbc => {}
-            }
-        }
-        self.hold_flags(live);
+        self.hold_flags(live, !matches!(op, FlagsOp::Sub | FlagsOp::Sbc));
     }
 
     /// CCMP and CCMN.
@@ -256,7 +285,8 @@ impl Emitter<'_> {
         self.load_flags();
         let otherwise = self.a.new_dynamic_label();
         let end = self.a.new_dynamic_label();
-        self.jump_if(host_condition(cond) ^ 1, otherwise);
+        let condition = self.host_condition(cond);
+        self.jump_if(condition ^ 1, otherwise);
         match (op, wide) {
             (FlagsOp::Sub, true) => dynasm!(self.a ; .arch x64 ; cmp Rq(ra), Rq(rb)),
             (FlagsOp::Sub, false) => dynasm!(self.a ; .arch x64 ; cmp Rd(ra), Rd(rb)),
@@ -273,7 +303,7 @@ impl Emitter<'_> {
             ; sahf
             ; =>end
         );
-        self.hold_flags(true);
+        self.hold_flags(true, false);
     }
 
     /// Whether the current block's condition is computed where its terminator uses it.

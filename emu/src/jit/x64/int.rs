@@ -5,7 +5,6 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
-use super::flags::host_condition;
 use crate::ir::block::{Code, Inst, Val};
 use crate::ir::op::IntOp;
 
@@ -53,6 +52,15 @@ impl Emitter<'_> {
                     _ => dynasm!(self.a ; .arch x64 ; shrd rax, Rq(hi), n ; mov Rq(dst), rax),
                 }
             }
+            O::Mul32 | O::Mul64 if self.needs_flags() => {
+                let (ra, rb) = (self.register(a), self.register(b));
+                let dst = self.define_over(val, a);
+                dynasm!(self.a ; .arch x64 ; mov rdx, Rq(ra));
+                match op {
+                    O::Mul32 => dynasm!(self.a ; .arch x64 ; mulx ecx, Rd(dst), Rd(rb)),
+                    _ => dynasm!(self.a ; .arch x64 ; mulx rcx, Rq(dst), Rq(rb)),
+                }
+            }
             O::Mul32 | O::Mul64 => {
                 self.clobber_flags();
                 let (ra, rb) = (self.register(a), self.register(b));
@@ -63,16 +71,16 @@ impl Emitter<'_> {
                     _ => dynasm!(self.a ; .arch x64 ; imul rax, Rq(rb) ; mov Rq(dst), rax),
                 }
             }
-            O::Umulh64 | O::Smulh64 => {
+            O::Umulh64 => {
+                let (ra, rb) = (self.register(a), self.register(b));
+                let dst = self.define_over(val, a);
+                dynasm!(self.a ; .arch x64 ; mov rdx, Rq(ra) ; mulx Rq(dst), rcx, Rq(rb));
+            }
+            O::Smulh64 => {
                 self.clobber_flags();
                 let (ra, rb) = (self.register(a), self.register(b));
                 let dst = self.define_over(val, a);
-                dynasm!(self.a ; .arch x64 ; mov rax, Rq(ra));
-                match op {
-                    O::Umulh64 => dynasm!(self.a ; .arch x64 ; mul Rq(rb)),
-                    _ => dynasm!(self.a ; .arch x64 ; imul Rq(rb)),
-                }
-                dynasm!(self.a ; .arch x64 ; mov Rq(dst), rdx);
+                dynasm!(self.a ; .arch x64 ; mov rax, Rq(ra) ; imul Rq(rb) ; mov Rq(dst), rdx);
             }
             O::Udiv32 | O::Udiv64 | O::Sdiv32 | O::Sdiv64 => self.divide(val, op, a, b),
             O::Clz32 => self.unary(val, a, |e, d, s| dynasm!(e.a ; .arch x64 ; lzcnt Rd(d), Rd(s)), true),
@@ -191,6 +199,16 @@ impl Emitter<'_> {
             }
             return;
         }
+        if self.needs_flags() {
+            let (ra, rb) = (self.register(a), self.register(b));
+            let dst = self.define_over(val, a);
+            dynasm!(self.a ; .arch x64 ; mov rax, Rq(rb) ; not rax);
+            match wide {
+                true => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [Rq(ra) + rax + 1]),
+                false => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(ra) + rax + 1]),
+            }
+            return;
+        }
         self.clobber_flags();
         let (ra, rb) = (self.register(a), self.register(b));
         let dst = self.define_over(val, a);
@@ -264,9 +282,14 @@ impl Emitter<'_> {
         let ra = self.register(a);
         if let Some(n) = self.constant(b) {
             let n = n as i8;
-            match op {
-                O::Ror32 | O::Ror64 => {}
-                _ => self.clobber_flags(),
+            let ror = matches!(op, O::Ror32 | O::Ror64);
+            if !ror && self.needs_flags() {
+                dynasm!(self.a ; .arch x64 ; mov ecx, n.into());
+                let dst = self.define_over(val, a);
+                return self.shift_by(op, dst, ra, reg::RCX);
+            }
+            if !ror {
+                self.clobber_flags();
             }
             let dst = self.define_over(val, a);
             match op {
@@ -287,22 +310,34 @@ impl Emitter<'_> {
             }
             return;
         }
-        if matches!(op, O::Ror32 | O::Ror64) {
-            self.clobber_flags();
-        }
         let rb = self.register(b);
-        let dst = self.define_over(val, a);
+        match op {
+            O::Ror32 | O::Ror64 => {
+                self.clobber_flags();
+                let dst = self.define_over(val, a);
+                dynasm!(self.a ; .arch x64 ; mov ecx, Rd(rb) ; mov rax, Rq(ra));
+                match op {
+                    O::Ror32 => dynasm!(self.a ; .arch x64 ; ror eax, cl ; mov Rd(dst), eax),
+                    _ => dynasm!(self.a ; .arch x64 ; ror rax, cl ; mov Rq(dst), rax),
+                }
+            }
+            _ => {
+                let dst = self.define_over(val, a);
+                self.shift_by(op, dst, ra, rb);
+            }
+        }
+    }
+
+    /// A shift by a register, which leaves the flags alone.
+    fn shift_by(&mut self, op: IntOp, dst: u8, ra: u8, rb: u8) {
+        use IntOp as O;
         match op {
             O::Shl32 => dynasm!(self.a ; .arch x64 ; shlx Rd(dst), Rd(ra), Rd(rb)),
             O::Shl64 => dynasm!(self.a ; .arch x64 ; shlx Rq(dst), Rq(ra), Rq(rb)),
             O::Shr32 => dynasm!(self.a ; .arch x64 ; shrx Rd(dst), Rd(ra), Rd(rb)),
             O::Shr64 => dynasm!(self.a ; .arch x64 ; shrx Rq(dst), Rq(ra), Rq(rb)),
             O::Sar32 => dynasm!(self.a ; .arch x64 ; sarx Rd(dst), Rd(ra), Rd(rb)),
-            O::Sar64 => dynasm!(self.a ; .arch x64 ; sarx Rq(dst), Rq(ra), Rq(rb)),
-            O::Ror32 => {
-                dynasm!(self.a ; .arch x64 ; mov ecx, Rd(rb) ; mov eax, Rd(ra) ; ror eax, cl ; mov Rd(dst), eax)
-            }
-            _ => dynasm!(self.a ; .arch x64 ; mov ecx, Rd(rb) ; mov rax, Rq(ra) ; ror rax, cl ; mov Rq(dst), rax),
+            _ => dynasm!(self.a ; .arch x64 ; sarx Rq(dst), Rq(ra), Rq(rb)),
         }
     }
 
@@ -390,7 +425,7 @@ impl Emitter<'_> {
     /// The host's condition that holds when a value is not zero; a test of it is emitted unless the flags have it.
     pub(super) fn host_test(&mut self, c: Val) -> u8 {
         if let At::Cond(cond) = self.at[usize::from(c.0)] {
-            return host_condition(cond);
+            return self.host_condition(cond);
         }
         self.clobber_flags();
         let rc = self.register(c);

@@ -10,7 +10,6 @@ use super::super::site::HomeSet;
 use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
-use super::flags::host_condition;
 use crate::ir::block::{Code, FIRST_V, Term, Val};
 use crate::ir::op::{IntOp, Op};
 use crate::mmu::tlb::{ENTRIES, JUMPS, Memory, slot};
@@ -138,7 +137,7 @@ impl Emitter<'_> {
     fn test(&mut self, cond: Val) -> u8 {
         if let At::Cond(cond) = self.at[usize::from(cond.0)] {
             self.settle_flags();
-            return host_condition(cond);
+            return self.host_condition(cond);
         }
         let fused = self.at[usize::from(cond.0)] == At::Fused;
         let inst = self.block.insts[usize::from(cond.0)];
