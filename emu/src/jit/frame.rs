@@ -84,9 +84,9 @@ pub(super) const fn at(offset: usize) -> i32 {
     offset as i32 - BIAS
 }
 
-/// Displacement of Xn.
-pub(super) const fn x(n: u8) -> i32 {
-    at(offset_of!(Frame, s) + offset_of!(CpuState, x) + 8 * n as usize)
+/// Displacement of Xn: a byte, which the bias is for.
+pub(super) const fn x(n: u8) -> i8 {
+    at(8 * n as usize) as i8
 }
 
 /// Displacement of Vn.
@@ -99,7 +99,7 @@ pub(super) const PC: i32 = at(offset_of!(Frame, s) + offset_of!(CpuState, pc));
 /// Displacement of the packed flags.
 pub(super) const FLAGS: i32 = at(offset_of!(Frame, s) + offset_of!(CpuState, flags));
 
-const _: () = assert!(offset_of!(Frame, s) == 0 && offset_of!(CpuState, x) == 0 && x(31) <= 127);
+const _: () = assert!(offset_of!(Frame, s) == 0 && offset_of!(CpuState, x) == 0 && BIAS == 128);
 
 impl Frame {
     /// Code at the state's PC is about to run.

@@ -382,17 +382,17 @@ impl Emitter<'_> {
         } else {
             let r = self.temporary();
             self.hold(val, r);
-            dynasm!(self.a ; .arch x64 ; mov Rq(r), [rbp + frame::x(guest)]);
+            dynasm!(self.a ; .arch x64 ; mov Rq(r), [BYTE rbp + frame::x(guest)]);
         }
     }
 
     pub(super) fn set_x(&mut self, guest: u8, val: Val) {
         let Some(home) = self.survey.homes[usize::from(guest)] else {
             if let Some(value) = self.constant(val).and_then(|v| i32::try_from(v as i64).ok()) {
-                dynasm!(self.a ; .arch x64 ; mov QWORD [rbp + frame::x(guest)], value);
+                dynasm!(self.a ; .arch x64 ; mov QWORD [BYTE rbp + frame::x(guest)], value);
             } else {
                 let r = self.register(val);
-                dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(r));
+                dynasm!(self.a ; .arch x64 ; mov [BYTE rbp + frame::x(guest)], Rq(r));
             }
             return;
         };

@@ -62,6 +62,24 @@ impl Emitter<'_> {
         }
     }
 
+    /// Has CF be C for an instruction that consumes it, if nobody else needs the flags behind it; whether that is so.
+    pub(super) fn take_carry(&mut self, carry: Val) -> bool {
+        let lives = &self.lives;
+        let dies = usize::from(lives[usize::from(carry.0)].last_use) == self.index;
+        let needed = !self.flags.stored && lives[self.index].nzcv;
+        let there = self.flags.valid && matches!(self.at[usize::from(carry.0)], At::Cond(_));
+        if !there || !dies || needed {
+            return false;
+        }
+        self.conditions.retain(|&val| val != carry);
+        self.materialise_conditions();
+        if !self.flags.direct {
+            dynasm!(self.a ; .arch x64 ; cmc);
+        }
+        self.flags.valid = false;
+        true
+    }
+
     /// Has CF be C inverted.
     fn invert_carry(&mut self) {
         if self.flags.direct {
@@ -138,9 +156,12 @@ impl Emitter<'_> {
         if !self.is_used(val) {
             return;
         }
-        if !self.flags.valid {
-            self.load_flags();
+        if !self.flags.valid && self.block.insts[self.index].code == Code::GetCarry {
+            let dst = self.define(val);
+            let carry = FLAGS + 1;
+            return dynasm!(self.a ; .arch x64 ; movzx Rd(dst), BYTE [rbp + carry] ; not Rd(dst) ; and Rd(dst), BYTE 1);
         }
+        self.load_flags();
         if self.leaves_out(Optimizations::FLAGS) {
             let dst = self.define(val);
             return self.set_cond(dst, cond);
@@ -231,8 +252,9 @@ impl Emitter<'_> {
                 (None, false) => dynasm!(self.a ; .arch x64 ; test Rd(ra), Rd(rb)),
             }
         } else {
-            if carry_in {
-                self.load_flags();
+            if carry_in && !self.flags.valid {
+                dynasm!(self.a ; .arch x64 ; bt WORD [rbp + FLAGS], 8);
+                self.flags.direct = false;
             }
             match op {
                 FlagsOp::Adc if !self.flags.direct => dynasm!(self.a ; .arch x64 ; cmc),

@@ -156,9 +156,10 @@ impl Emitter<'_> {
         let ra = self.register(a);
         if let Some(imm) = self.constant32(b, wide) {
             let dst = self.define_over(val, a);
-            match wide {
-                true => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [Rq(ra) + imm]),
-                false => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(ra) + imm]),
+            match (wide, i8::try_from(imm)) {
+                (true, _) => self.add_constant(dst, ra, imm),
+                (false, Ok(imm)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [BYTE Rq(ra) + imm]),
+                (false, Err(_)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(ra) + imm]),
             }
         } else {
             let rb = self.register(b);
@@ -170,10 +171,39 @@ impl Emitter<'_> {
         }
     }
 
-    /// By LEA too: a carry taken from NZCV leaves it in the host's flags for the next one of a chain.
+    /// A sum; the flags stay.
+    pub(super) fn add_constant(&mut self, dst: u8, r: u8, n: i32) {
+        match i8::try_from(n) {
+            Ok(0) => dynasm!(self.a ; .arch x64 ; mov Rq(dst), Rq(r)),
+            Ok(n) => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [BYTE Rq(r) + n]),
+            Err(_) => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [Rq(r) + n]),
+        }
+    }
+
+    /// By ADC if nobody needs the flags any more, else by LEA, so that a carry taken from NZCV leaves it in the host's flags
+    /// for the next one of a chain.
     fn add_with_carry(&mut self, val: Val, wide: bool, [a, b, carry]: [Val; 3]) {
-        let (ra, rb, rc) = (self.register(a), self.register(b), self.register(carry));
         let bit = self.block.insts[usize::from(carry.0)].code == Code::GetCarry;
+        let (a, b) = if self.constant(a) == Some(0) { (b, a) } else { (a, b) };
+        let zero = self.constant(b) == Some(0);
+        if bit && self.take_carry(carry) {
+            let ra = self.register(a);
+            let rb = if zero { ra } else { self.register(b) };
+            let dst = self.define_over(val, a);
+            let other = if !zero && dst == rb { ra } else { rb };
+            if dst != ra && dst != rb || zero && dst != ra {
+                dynasm!(self.a ; .arch x64 ; mov Rq(dst), Rq(ra));
+            }
+            match (zero, wide) {
+                (true, true) => dynasm!(self.a ; .arch x64 ; adc Rq(dst), BYTE 0),
+                (true, false) => dynasm!(self.a ; .arch x64 ; adc Rd(dst), BYTE 0),
+                (false, true) => dynasm!(self.a ; .arch x64 ; adc Rq(dst), Rq(other)),
+                (false, false) => dynasm!(self.a ; .arch x64 ; adc Rd(dst), Rd(other)),
+            }
+            return;
+        }
+        let (ra, rc) = (self.register(a), self.register(carry));
+        let rb = if zero { None } else { Some(self.register(b)) };
         let dst = self.define_over(val, a);
         let rc = if bit {
             rc
@@ -182,10 +212,13 @@ impl Emitter<'_> {
             dynasm!(self.a ; .arch x64 ; mov ecx, 1 ; pext ecx, Rd(rc), ecx);
             reg::RCX
         };
-        dynasm!(self.a ; .arch x64 ; lea rax, [Rq(ra) + Rq(rb)]);
+        let sum = rb.map_or(ra, |rb| {
+            dynasm!(self.a ; .arch x64 ; lea rax, [Rq(ra) + Rq(rb)]);
+            reg::RAX
+        });
         match wide {
-            true => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [rax + Rq(rc)]),
-            false => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [rax + Rq(rc)]),
+            true => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [Rq(sum) + Rq(rc)]),
+            false => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(sum) + Rq(rc)]),
         }
     }
 
@@ -193,9 +226,10 @@ impl Emitter<'_> {
         if let Some(imm) = self.constant32(b, wide).and_then(i32::checked_neg) {
             let ra = self.register(a);
             let dst = self.define_over(val, a);
-            match wide {
-                true => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [Rq(ra) + imm]),
-                false => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(ra) + imm]),
+            match (wide, i8::try_from(imm)) {
+                (true, _) => self.add_constant(dst, ra, imm),
+                (false, Ok(imm)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [BYTE Rq(ra) + imm]),
+                (false, Err(_)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(ra) + imm]),
             }
             return;
         }

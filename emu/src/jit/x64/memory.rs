@@ -7,6 +7,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use super::super::frame::{self, Frame};
 use super::super::optimizations::Optimizations;
 use super::super::site::{Loc, Task};
+use super::super::thunks::reg;
 use super::alloc::At;
 use super::share::{self, Group};
 use super::survey::Life;
@@ -30,8 +31,11 @@ enum Place {
 macro_rules! reach {
     ($e:ident, $place:expr, $offset:expr, ($($before:tt)*) ($($after:tt)*)) => {
         match $place {
-            Place::Own => dynasm!($e.a ; .arch x64 ; $($before)* [rax + rcx + $offset] $($after)*),
-            Place::Shared(r, ahead) => dynasm!($e.a ; .arch x64 ; $($before)* [Rq(r) + ahead + $offset] $($after)*),
+            Place::Own => dynasm!($e.a ; .arch x64 ; $($before)* [BYTE rax + rcx + $offset] $($after)*),
+            Place::Shared(r, ahead) => match i8::try_from(ahead + i32::from($offset)) {
+                Ok(ahead) => dynasm!($e.a ; .arch x64 ; $($before)* [BYTE Rq(r) + ahead] $($after)*),
+                Err(_) => dynasm!($e.a ; .arch x64 ; $($before)* [Rq(r) + ahead + i32::from($offset)] $($after)*),
+            },
         }
     };
 }
@@ -46,15 +50,10 @@ impl Emitter<'_> {
         {
             let base = self.register(inst.args[0]);
             let offset = self.constant32(inst.args[1], true).expect("fused with a small constant only");
-            dynasm!(self.a ; .arch x64 ; lea rax, [Rq(base) + offset.wrapping_add(ahead)]);
-            return;
+            return self.add_constant(reg::RAX, base, offset.wrapping_add(ahead));
         }
         let r = self.register(val);
-        if ahead == 0 {
-            dynasm!(self.a ; .arch x64 ; mov rax, Rq(r));
-        } else {
-            dynasm!(self.a ; .arch x64 ; lea rax, [Rq(r) + ahead]);
-        }
+        self.add_constant(reg::RAX, r, ahead);
     }
 
     /// Finds the bytes of an access whose probe is shared; else brings the address to RAX, for a probe that follows once
@@ -114,11 +113,11 @@ impl Emitter<'_> {
 
     /// Probes for the address in RAX, which is to be at most `limit` bytes into its page.
     fn find_entry(&mut self, slow: DynamicLabel, limit: i32, write: bool, el0: bool) {
-        let tag = if write { offset_of!(Entry, write) } else { offset_of!(Entry, read) } as i32;
+        let tag = if write { offset_of!(Entry, write) } else { offset_of!(Entry, read) } as i8;
         if self.leaves_out(Optimizations::PROBES) {
             dynasm!(self.a ; .arch x64 ; jmp =>slow);
         }
-        let addend = offset_of!(Entry, addend) as i32;
+        let addend = offset_of!(Entry, addend) as i8;
         let mask = (ENTRIES as i32 - 1) << 5;
         dynasm!(self.a ; .arch x64 ; rorx rcx, rax, 7 ; and ecx, mask ; mov rdx, rax);
         if el0 {
@@ -126,18 +125,18 @@ impl Emitter<'_> {
             dynasm!(self.a
                 ; .arch x64
                 ; add rcx, [rbp + tables]
-                ; xor rdx, [rcx + tag]
+                ; xor rdx, [BYTE rcx + tag]
                 ; cmp rdx, limit
                 ; ja =>slow
-                ; mov rcx, [rcx + addend]
+                ; mov rcx, [BYTE rcx + addend]
             );
         } else {
             dynasm!(self.a
                 ; .arch x64
-                ; xor rdx, [r15 + rcx + tag]
+                ; xor rdx, [BYTE r15 + rcx + tag]
                 ; cmp rdx, limit
                 ; ja =>slow
-                ; mov rcx, [r15 + rcx + addend]
+                ; mov rcx, [BYTE r15 + rcx + addend]
             );
         }
     }
@@ -150,7 +149,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn load(&mut self, val: Val, inst: &Inst, mem: Mem, count: u8) {
-        let bytes = i32::from(mem.bytes);
+        let bytes = mem.bytes as i8;
         // The address is read before the result's register, which may be its own, is written.
         let place = self.place(inst, mem, false);
         let mut results = [Loc::None; 2];
@@ -166,7 +165,7 @@ impl Emitter<'_> {
         let slow = self.own_probe(place, mem, count, false);
         for (n, loc) in results.iter().enumerate() {
             let Loc::Reg(dst) = *loc else { continue };
-            let offset = bytes * n as i32;
+            let offset = bytes * n as i8;
             match mem.bytes {
                 1 => reach!(self, place, offset, (movzx Rd(dst), BYTE) ()),
                 2 => reach!(self, place, offset, (movzx Rd(dst), WORD) ()),
@@ -180,7 +179,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn store(&mut self, inst: &Inst, mem: Mem, count: u8) {
-        let bytes = i32::from(mem.bytes);
+        let bytes = mem.bytes as i8;
         let mut args = [Loc::None; 6];
         for (n, loc) in args.iter_mut().enumerate().take(usize::from(count)) {
             *loc = Loc::Reg(self.register(inst.args[1 + n]));
@@ -190,7 +189,7 @@ impl Emitter<'_> {
         let release = matches!(mem.order, Order::Release | Order::AcquireRelease);
         for (n, loc) in args.iter().enumerate() {
             let Loc::Reg(src) = *loc else { continue };
-            let offset = bytes * n as i32;
+            let offset = bytes * n as i8;
             if release {
                 dynasm!(self.a ; .arch x64 ; mov rdx, Rq(src));
             }
@@ -216,16 +215,16 @@ impl Emitter<'_> {
         let slow = self.own_probe(place, mem, 1, false);
         match mem.bytes {
             1 => {
-                reach!(self, place, 0, (movzx edx, BYTE) ());
+                reach!(self, place, 0i8, (movzx edx, BYTE) ());
                 dynasm!(self.a ; .arch x64 ; vmovd Rx(dst), edx);
             }
             2 => {
-                reach!(self, place, 0, (movzx edx, WORD) ());
+                reach!(self, place, 0i8, (movzx edx, WORD) ());
                 dynasm!(self.a ; .arch x64 ; vmovd Rx(dst), edx);
             }
-            4 => reach!(self, place, 0, (vmovd Rx(dst), DWORD) ()),
-            8 => reach!(self, place, 0, (vmovq Rx(dst), QWORD) ()),
-            _ => reach!(self, place, 0, (vmovdqu Rx(dst), OWORD) ()),
+            4 => reach!(self, place, 0i8, (vmovd Rx(dst), DWORD) ()),
+            8 => reach!(self, place, 0i8, (vmovq Rx(dst), QWORD) ()),
+            _ => reach!(self, place, 0i8, (vmovdqu Rx(dst), OWORD) ()),
         }
         let task = Task::Load { mem, count: 1 };
         if let Some(slow) = slow {
@@ -240,15 +239,15 @@ impl Emitter<'_> {
         match mem.bytes {
             1 => {
                 dynasm!(self.a ; .arch x64 ; vmovd edx, Rx(src));
-                reach!(self, place, 0, (mov BYTE) (, dl));
+                reach!(self, place, 0i8, (mov BYTE) (, dl));
             }
             2 => {
                 dynasm!(self.a ; .arch x64 ; vmovd edx, Rx(src));
-                reach!(self, place, 0, (mov WORD) (, dx));
+                reach!(self, place, 0i8, (mov WORD) (, dx));
             }
-            4 => reach!(self, place, 0, (vmovd DWORD) (, Rx(src))),
-            8 => reach!(self, place, 0, (vmovq QWORD) (, Rx(src))),
-            _ => reach!(self, place, 0, (vmovdqu OWORD) (, Rx(src))),
+            4 => reach!(self, place, 0i8, (vmovd DWORD) (, Rx(src))),
+            8 => reach!(self, place, 0i8, (vmovq QWORD) (, Rx(src))),
+            _ => reach!(self, place, 0i8, (vmovdqu OWORD) (, Rx(src))),
         }
         let mut args = [Loc::None; 6];
         args[0] = Loc::Xmm(src);

@@ -177,7 +177,7 @@ impl<'a> Emitter<'a> {
         self.a.extend([0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0]);
         for (home, guest) in self.homes(self.survey.all) {
             match guest.checked_sub(FIRST_V) {
-                None => dynasm!(self.a ; .arch x64 ; mov Rq(home), [rbp + frame::x(guest)]),
+                None => dynasm!(self.a ; .arch x64 ; mov Rq(home), [BYTE rbp + frame::x(guest)]),
                 Some(v) => dynasm!(self.a ; .arch x64 ; vmovdqu Rx(home), [rbp + frame::v(v)]),
             }
         }

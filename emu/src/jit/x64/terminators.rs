@@ -80,7 +80,7 @@ impl Emitter<'_> {
     pub(super) fn write_homes(&mut self, dirty: HomeSet) {
         for (home, guest) in self.homes(dirty) {
             match guest.checked_sub(FIRST_V) {
-                None => dynasm!(self.a ; .arch x64 ; mov [rbp + frame::x(guest)], Rq(home)),
+                None => dynasm!(self.a ; .arch x64 ; mov [BYTE rbp + frame::x(guest)], Rq(home)),
                 Some(v) => dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(v)], Rx(home)),
             }
         }
