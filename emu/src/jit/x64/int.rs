@@ -191,7 +191,7 @@ impl Emitter<'_> {
             let rb = if zero { ra } else { self.register(b) };
             let dst = self.define_over(val, a);
             let other = if !zero && dst == rb { ra } else { rb };
-            if dst != ra && dst != rb || zero && dst != ra {
+            if dst != ra && dst != rb {
                 dynasm!(self.a ; .arch x64 ; mov Rq(dst), Rq(ra));
             }
             match (zero, wide) {
