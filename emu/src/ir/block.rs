@@ -62,6 +62,31 @@ pub enum Call {
     Raise,
 }
 
+impl Call {
+    /// Whether it changes no guest register and does not look at NZCV: what it gives is its result, or an exception.
+    fn returns_values_only(self) -> bool {
+        match self {
+            Self::LoadExclusive(_)
+            | Self::LoadExclusivePair(_)
+            | Self::StoreExclusive(_)
+            | Self::StoreExclusivePair(_)
+            | Self::ClearExclusive
+            | Self::Atomic(..)
+            | Self::Cas(_)
+            | Self::CasPair(_)
+            | Self::Barrier(_)
+            | Self::SysRead(_) => true,
+            Self::Isb
+            | Self::SysWrite(_)
+            | Self::SysOp(_)
+            | Self::MsrImm { .. }
+            | Self::Eret
+            | Self::Wait(_)
+            | Self::Raise => false,
+        }
+    }
+}
+
 /// What an IR instruction does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -269,6 +294,95 @@ pub struct Usage {
     pub uses_nzcv: bool,
     /// It replaces NZCV.
     pub sets_nzcv: bool,
+    /// It needs NZCV itself, not just shows it to an exception handler, before it replaces it.
+    pub reads_nzcv: bool,
+    /// What it has written, as `written`, when it shows NZCV for the last time before it replaces it.
+    pub written_before: u64,
+    /// What gave NZCV its value at the end, if that can be computed again there.
+    pub comparison: Option<Comparison>,
+}
+
+/// What NZCV comes from: two values that guest registers hold. Small, since there are many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comparison {
+    /// Add, Sub or And.
+    pub op: FlagsOp,
+    /// A guest register, and in bit 7 whether it is of 64 bits.
+    a: u8,
+    /// A constant, or in bit 15 that it is a guest register.
+    b: u16,
+}
+
+/// The second operand of a [`Comparison`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operand {
+    /// X0–X30, or 31 for the stack pointer.
+    X(u8),
+    /// A constant below 2¹⁵.
+    Imm(u16),
+}
+
+const _: () = assert!(size_of::<Option<Comparison>>() == 4);
+
+impl Comparison {
+    /// Of X`a`, 31 being the stack pointer, with `b`, in 64 bits or 32.
+    #[must_use]
+    pub fn new(op: FlagsOp, wide: bool, a: u8, b: Operand) -> Self {
+        let b = match b {
+            Operand::X(b) => 1 << 15 | u16::from(b),
+            Operand::Imm(b) => b & 0x7fff,
+        };
+        Self { op, a: a | u8::from(wide) << 7, b }
+    }
+
+    /// Of 64 bits, else of 32.
+    #[must_use]
+    pub fn wide(self) -> bool {
+        self.a >> 7 != 0
+    }
+
+    /// The first operand's register.
+    #[must_use]
+    pub fn a(self) -> u8 {
+        self.a & 31
+    }
+
+    /// The second operand.
+    #[must_use]
+    pub fn b(self) -> Operand {
+        if self.b >> 15 != 0 { Operand::X(self.b as u8 & 31) } else { Operand::Imm(self.b) }
+    }
+
+    /// Its guest registers, as a bit mask.
+    #[must_use]
+    pub fn registers(self) -> u64 {
+        let b = if let Operand::X(b) = self.b() { 1 << b } else { 0 };
+        b | 1 << self.a()
+    }
+
+    /// NZCV, from the guest's registers.
+    #[must_use]
+    pub fn nzcv(self, x: &[u64; 32]) -> u32 {
+        let b = match self.b() {
+            Operand::X(b) => x[usize::from(b)],
+            Operand::Imm(b) => b.into(),
+        };
+        // At the top of 64 bits, whatever the width.
+        let shift = if self.wide() { 0 } else { 32 };
+        let (a, b) = ((x[usize::from(self.a())] as i64) << shift, (b as i64) << shift);
+        let (value, c, v) = match self.op {
+            FlagsOp::Add => {
+                let (value, v) = a.overflowing_add(b);
+                (value, (a as u64).checked_add(b as u64).is_none(), v)
+            }
+            FlagsOp::Sub => {
+                let (value, v) = a.overflowing_sub(b);
+                (value, a as u64 >= b as u64, v)
+            }
+            _ => (a & b, false, false),
+        };
+        u32::from(value < 0) << 3 | u32::from(value == 0) << 2 | u32::from(c) << 1 | u32::from(v)
+    }
 }
 
 /// Number of V0 among guest registers; X0–X30 and the stack pointer are below.
@@ -276,7 +390,15 @@ pub const FIRST_V: u8 = 32;
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { count: [0; 64], written: 0, uses_nzcv: false, sets_nzcv: false }
+        Self {
+            count: [0; 64],
+            written: 0,
+            uses_nzcv: false,
+            sets_nzcv: false,
+            reads_nzcv: false,
+            written_before: 0,
+            comparison: None,
+        }
     }
 }
 
@@ -289,8 +411,15 @@ impl Usage {
             Code::GetV(r) => (FIRST_V + r, false),
             Code::SetV(r) => (FIRST_V + r, true),
             _ => {
-                let looks = inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT);
-                self.uses_nzcv |= looks && !self.sets_nzcv;
+                let call = matches!(inst.code, Code::Call(call) if !call.returns_values_only());
+                if inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT) && !self.sets_nzcv {
+                    self.uses_nzcv = true;
+                    self.written_before = self.written;
+                    self.reads_nzcv |= call || inst.effects.contains(Effects::READS_NZCV);
+                }
+                if call || inst.effects.contains(Effects::WRITES_NZCV) {
+                    self.comparison = None;
+                }
                 self.sets_nzcv |= inst.effects.contains(Effects::WRITES_NZCV);
                 return;
             }
@@ -298,6 +427,9 @@ impl Usage {
         let count = &mut self.count[usize::from(register)];
         *count = count.saturating_add(1);
         self.written |= u64::from(written) << register;
+        if written && self.comparison.is_some_and(|comparison| comparison.registers() >> register & 1 != 0) {
+            self.comparison = None;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lift: the [`Build`] that records what instructions mean as IR.
 
-use super::block::{Block, Call, Code, FlagsOp, Term, Val};
+use super::block::{Block, Call, Code, Comparison, FlagsOp, Operand, Term, Val};
 use super::op::{EvalFn, Op, OpSink};
 use super::{AtomicOp, Barrier, Build, Cond, Context, Exception, Flow, Mem, SysEnc, Wait};
 use crate::state::FpEnv;
@@ -79,6 +79,17 @@ impl Lift {
     fn call(&mut self, call: Call, args: &[Val]) -> Val {
         (self.known_x, self.known_v) = ([Val::NONE; 32], [Val::NONE; 32]);
         self.push(Code::Call(call), args, 0)
+    }
+
+    /// Records what sets NZCV, and which guest registers hold its operands.
+    fn compare(&mut self, op: FlagsOp, wide: bool, a: Val, b: Val) -> Val {
+        let val = self.push(Code::Flags(op, wide), &[a, b], 0);
+        let holder = |val: Val| self.known_x.iter().position(|&known| known == val).map(|r| r as u8);
+        let constant = self.block.insts[usize::from(b.0)];
+        let imm = u16::try_from(constant.imm).ok().filter(|imm| matches!(constant.code, Code::Imm) && *imm < 1 << 15);
+        let b = imm.map(Operand::Imm).or_else(|| holder(b).map(Operand::X));
+        self.block.usage.comparison = holder(a).zip(b).map(|(a, b)| Comparison::new(op, wide, a, b));
+        val
     }
 
     fn call_pair(&mut self, call: Call, args: &[Val]) -> (Val, Val) {
@@ -222,10 +233,10 @@ impl Build for Lift {
     }
 
     fn adds(&mut self, sf: bool, a: Val, b: Val) -> Val {
-        self.push(Code::Flags(FlagsOp::Add, sf), &[a, b], 0)
+        self.compare(FlagsOp::Add, sf, a, b)
     }
     fn subs(&mut self, sf: bool, a: Val, b: Val) -> Val {
-        self.push(Code::Flags(FlagsOp::Sub, sf), &[a, b], 0)
+        self.compare(FlagsOp::Sub, sf, a, b)
     }
     fn adcs(&mut self, sf: bool, a: Val, b: Val) -> Val {
         self.push(Code::Flags(FlagsOp::Adc, sf), &[a, b], 0)
@@ -234,7 +245,7 @@ impl Build for Lift {
         self.push(Code::Flags(FlagsOp::Sbc, sf), &[a, b], 0)
     }
     fn ands(&mut self, sf: bool, a: Val, b: Val) -> Val {
-        self.push(Code::Flags(FlagsOp::And, sf), &[a, b], 0)
+        self.compare(FlagsOp::And, sf, a, b)
     }
     fn bics(&mut self, sf: bool, a: Val, b: Val) -> Val {
         self.push(Code::Flags(FlagsOp::Bic, sf), &[a, b], 0)
@@ -254,7 +265,7 @@ impl Build for Lift {
     fn ccmp(&mut self, sf: bool, negative: bool, a: Val, b: Val, cond: Cond, nzcv: u32) {
         let op = if negative { FlagsOp::Add } else { FlagsOp::Sub };
         if cond.always() {
-            self.push(Code::Flags(op, sf), &[a, b], 0);
+            self.compare(op, sf, a, b);
         } else {
             self.push(Code::CondFlags(op, sf, cond), &[a, b], u64::from(nzcv));
         }

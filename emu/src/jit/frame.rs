@@ -2,7 +2,8 @@
 
 use std::mem::offset_of;
 
-use crate::state::CpuState;
+use crate::ir::block::Comparison;
+use crate::state::{CpuState, Flags};
 
 /// Why translated code returned to the run loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +131,13 @@ impl Frame {
             spill: [0; SPILLS],
             spill_v: [0; VECTOR_SPILLS],
         })
+    }
+
+    /// Has NZCV be in the state, which has come from a comparison if any is owed; dirty homes have been written.
+    pub(super) fn pay(&mut self, owed: Option<Comparison>) {
+        if let Some(comparison) = owed {
+            self.s.flags = Flags::from_nzcv(comparison.nzcv(&self.s.x));
+        }
     }
 
     /// Moves the sticky flags that translated code has left in MXCSR to FPSR. The host's flag for denormal operands has

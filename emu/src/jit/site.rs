@@ -5,7 +5,7 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::ir::block::Call;
+use crate::ir::block::{Call, Comparison};
 use crate::ir::op::Op;
 use crate::ir::{Exception, Mem};
 
@@ -67,6 +67,8 @@ pub(super) struct Site {
     pub pc: Pc,
     pub args: [Loc; 6],
     pub results: [Loc; 2],
+    /// What NZCV comes from, if it is not in the state.
+    pub owed: Option<Comparison>,
     /// Homes that differ from the state.
     pub dirty: HomeSet,
     pub tenants: Tenants,

@@ -162,8 +162,14 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
                 return 0;
             }
             // The instruction at the PC is run again, by code that does not share.
-            Ok(None) => runtime.cache().unshare(index, frame.s.pc),
-            Err(exception) => runtime.take(&mut frame.s, exception),
+            Ok(None) => {
+                frame.pay(site.owed);
+                runtime.cache().unshare(index, frame.s.pc);
+            }
+            Err(exception) => {
+                frame.pay(site.owed);
+                runtime.take(&mut frame.s, exception);
+            }
         }
         return 1;
     }
@@ -175,6 +181,7 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
             0
         }
         Err(exception) => {
+            frame.pay(site.owed);
             runtime.take(&mut frame.s, exception);
             1
         }

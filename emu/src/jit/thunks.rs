@@ -34,6 +34,7 @@ pub(super) struct Thunks {
 pub(super) mod reg {
     pub const RAX: u8 = 0;
     pub const RCX: u8 = 1;
+    pub const RDX: u8 = 2;
     /// What the allocator hands out, as a bit mask.
     pub const POOL: u64 = 0b0111_1111_1100_1000;
     /// Vector registers that the allocator hands out, as a bit mask; the others are scratch.

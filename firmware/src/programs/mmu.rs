@@ -1,6 +1,6 @@
 //! Stage 1 translation with the 4 KiB granule: permissions, access flag and dirty state in hardware, blocks, tagged
 //! addresses, ASIDs, TLB invalidation, both table bases, address translation instructions, the contiguous hint, accesses
-//! near each other that do not fare alike.
+//! near each other that do not fare alike, NZCV of a comparison whose branch leads to a fault.
 //!
 //! Spec: Arm ARM D8. Other granules are in `granules`. Leaves out hierarchical permissions and FEAT_LPA2.
 
@@ -87,6 +87,7 @@ pub(super) fn emit(a: &mut Asm) {
     address_translation(a);
     contiguous(a);
     neighbours(a);
+    flags_at_faults(a);
     a64!(a; b ->finish);
 
     // flush: everything out of the TLB.
@@ -709,5 +710,58 @@ fn neighbours(a: &mut Asm) {
         call(a, va(second) + 0x100);
         a.check(&format!("neighbours {name}: runs"), 3, result);
         a.li(1, MOVZ_X3_97);
+    }
+}
+
+/// The comparison of a block, and NZCV as the next block's fault shows it.
+fn flags_at_faults(a: &mut Asm) {
+    type Compare = fn(&mut Asm);
+    const NZCV: u64 = 0xf000_0000;
+    let compares: [(&str, Compare, u64); 12] = [
+        ("cmp x5, x6", |a| a64!(a; cmp x5, x6), 0),
+        ("cmp x6, x5", |a| a64!(a; cmp x6, x5), 0xa000_0000),
+        ("cmp x5, x5", |a| a64!(a; cmp x5, x5), 0x6000_0000),
+        ("cmp w5, w6", |a| a64!(a; cmp w5, w6), 0x8000_0000),
+        ("cmp x7, #5", |a| a64!(a; cmp x7, 5), 0x6000_0000),
+        ("cmp w7, #6", |a| a64!(a; cmp w7, 6), 0x8000_0000),
+        ("cmn x5, x5", |a| a64!(a; cmn x5, x5), 0x9000_0000),
+        ("cmn w6, w6", |a| a64!(a; cmn w6, w6), 0xa000_0000),
+        ("cmn x6, #1", |a| a64!(a; cmn x6, 1), 0x8000_0000),
+        ("tst x6, x7", |a| a64!(a; tst x6, x7), 0),
+        ("tst w7, #8", |a| a64!(a; tst w7, 8), 0x4000_0000),
+        ("subs x7, x7, #6", |a| a64!(a; subs x7, x7, 6), 0x8000_0000),
+    ];
+    // x5 is nearly the most that is positive; x6, w6 and w5 are negative.
+    map(a, 31, 0);
+    for (name, compare, nzcv) in compares {
+        let ways: [(&str, Compare); 4] = [
+            ("", |a| a64!(a; b.ne >next; movz x9, 1; next: ; ldr x3, [x0]; b >after; after:)),
+            (
+                ", its operand lost",
+                |a| a64!(a; b.ne >next; movz x9, 1; next: ; movz x5, 77; movz x6, 78; ldr x3, [x0]; b >after; after:),
+            ),
+            (
+                ", then a jump",
+                |a| a64!(a; b.ge >next; b >next; next: ; movz x10, 1; cbz x10, >next; movz x11, 2; next: ; str x3, [x0]),
+            ),
+            (
+                ", in a loop",
+                |a| a64!(a; movz x10, 3; next: ; sub x10, x10, 1; cbnz x10, <next; ldp x3, x4, [x0]; b >after; after:),
+            ),
+        ];
+        for (way, go) in ways {
+            a.expect(|a| {
+                a.li(0, va(31));
+                a.li(5, 0x7fff_ffff_ffff_fff0);
+                a.li(6, 0xffff_ffff_ffff_fffe);
+                a.li(7, 5);
+                compare(a);
+                go(a);
+            });
+            a.recorded(3, CpuArea::SPSR);
+            a.li(4, NZCV);
+            a64!(a; and x3, x3, x4);
+            a.check(&format!("{name}{way}: NZCV at a fault"), 3, nzcv);
+        }
     }
 }

@@ -5,13 +5,13 @@
 
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 
-use super::super::frame::FLAGS;
+use super::super::frame::{self, FLAGS};
 use super::super::optimizations::Optimizations;
 use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
 use crate::ir::Cond;
-use crate::ir::block::{Code, FlagsOp, Term, Val};
+use crate::ir::block::{Code, Comparison, FlagsOp, Operand, Term, Val};
 use crate::state::Flags;
 
 /// Where NZCV is.
@@ -119,6 +119,46 @@ impl Emitter<'_> {
     pub(super) fn settle_flags(&mut self) {
         if self.flags.valid && !self.flags.stored && self.nzcv_out {
             self.store_flags();
+        }
+        if let Some(owed) = self.owed.take().filter(|_| self.nzcv_out) {
+            self.pay(owed);
+        }
+    }
+
+    /// At an exit of the unit: NZCV is in the state.
+    pub(super) fn settle_exit(&mut self) {
+        if let Some(owed) = self.owed_out {
+            self.pay(owed);
+        }
+    }
+
+    /// Computes NZCV from guest registers, into the state. Changes RAX, RCX and RDX.
+    fn pay(&mut self, owed: Comparison) {
+        let (op, wide, a, b) = (owed.op, owed.wide(), owed.a(), owed.b());
+        self.guest_x(reg::RCX, a);
+        match (op, b) {
+            (FlagsOp::Sub, Operand::Imm(b)) if wide => dynasm!(self.a ; .arch x64 ; cmp rcx, b.into()),
+            (FlagsOp::Sub, Operand::Imm(b)) => dynasm!(self.a ; .arch x64 ; cmp ecx, b.into()),
+            (_, Operand::Imm(b)) => dynasm!(self.a ; .arch x64 ; mov edx, b.into()),
+            (_, Operand::X(b)) => self.guest_x(reg::RDX, b),
+        }
+        match (op, b, wide) {
+            (FlagsOp::Sub, Operand::Imm(_), _) => {}
+            (FlagsOp::Sub, _, true) => dynasm!(self.a ; .arch x64 ; cmp rcx, rdx),
+            (FlagsOp::Sub, _, false) => dynasm!(self.a ; .arch x64 ; cmp ecx, edx),
+            (FlagsOp::Add, _, true) => dynasm!(self.a ; .arch x64 ; add rcx, rdx ; cmc),
+            (FlagsOp::Add, _, false) => dynasm!(self.a ; .arch x64 ; add ecx, edx ; cmc),
+            (_, _, true) => dynasm!(self.a ; .arch x64 ; test rcx, rdx ; stc),
+            (_, _, false) => dynasm!(self.a ; .arch x64 ; test ecx, edx ; stc),
+        }
+        dynasm!(self.a ; .arch x64 ; lahf ; seto al ; mov [rbp + FLAGS], ax);
+    }
+
+    /// Brings a guest register to a host register.
+    fn guest_x(&mut self, r: u8, guest: u8) {
+        match self.survey.homes[usize::from(guest)] {
+            Some(home) => dynasm!(self.a ; .arch x64 ; mov Rq(r), Rq(home)),
+            None => dynasm!(self.a ; .arch x64 ; mov Rq(r), [BYTE rbp + frame::x(guest)]),
         }
     }
 

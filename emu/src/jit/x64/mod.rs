@@ -23,7 +23,7 @@ use super::optimizations::Optimizations;
 use super::site::{self, HomeSet, Loc, Pc, Site, Task};
 use super::slow::Registers;
 use super::thunks::Thunks;
-use crate::ir::block::{Block, Call, Code, Effects, FIRST_V, Inst, Unit, Val};
+use crate::ir::block::{Block, Call, Code, Comparison, Effects, FIRST_V, Inst, Unit, Val};
 use crate::ir::op::{Kind, Op};
 use alloc::At;
 use share::Group;
@@ -78,6 +78,9 @@ struct Emitter<'a> {
     lives: Vec<Life>,
     /// Accesses that share probes.
     groups: Vec<Group>,
+    /// What NZCV comes from, while it is not in the state: until the block replaces it, and at its exits.
+    owed: Option<Comparison>,
+    owed_out: Option<Comparison>,
     at: Vec<At>,
     x: alloc::Registers,
     v: alloc::Registers,
@@ -145,6 +148,8 @@ pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usi
         block: &unit.blocks[0],
         lives,
         groups,
+        owed: None,
+        owed_out: None,
         at,
         x: alloc::Registers::default(),
         v: alloc::Registers::default(),
@@ -194,6 +199,8 @@ impl<'a> Emitter<'a> {
         self.block = block;
         self.dirty = summary.dirty_in;
         self.nzcv_out = summary.nzcv_out;
+        self.owed = summary.owed_in.comparison();
+        self.owed_out = summary.owed_out.comparison().filter(|_| !summary.nzcv_out);
         survey::lives(&mut self.lives, &mut self.groups, block, summary.nzcv_out, self.optimizations);
         self.at.clear();
         self.at.resize(self.lives.len(), At::None);
@@ -205,6 +212,9 @@ impl<'a> Emitter<'a> {
             if self.lives[index].uses > 0 || !inst.effects.contains(Effects::PURE) {
                 self.index = index;
                 self.emit_inst(inst);
+                if inst.effects.contains(Effects::WRITES_NZCV) {
+                    self.owed = None;
+                }
                 self.x.unpin();
                 self.v.unpin();
             }
@@ -351,7 +361,7 @@ impl<'a> Emitter<'a> {
         let pc = self.block.va.wrapping_add(4 * u64::from(guest));
         let pc = Pc::new(pc, self.unit.context.relative());
         let (dirty, tenants) = (self.dirty, self.survey.tenants);
-        self.sites.push(Site { task, pc, args, results, dirty, tenants });
+        self.sites.push(Site { task, pc, args, results, owed: self.owed, dirty, tenants });
         self.sites.len() - 1
     }
 

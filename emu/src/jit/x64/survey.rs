@@ -4,7 +4,7 @@
 use super::super::optimizations::Optimizations;
 use super::super::site::{HomeSet, NOBODY, Tenants, V_HOMES, X_HOMES};
 use super::share::{self, ALONE, Group};
-use crate::ir::block::{Block, Code, Effects, FIRST_V, Inst, Term, Unit, Usage};
+use crate::ir::block::{Block, Code, Comparison, Effects, FIRST_V, Inst, Term, Unit, Usage};
 use crate::ir::op::{IntOp, Op};
 
 /// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
@@ -17,16 +17,50 @@ pub(super) struct Summary {
     successors: [Option<u8>; 2],
     /// It may go on outside the unit.
     leaves: bool,
-    /// It looks at NZCV before it replaces it; it replaces it.
+    /// Before it replaces NZCV, it needs it itself, or shows it at least; it replaces it.
+    reads_nzcv: bool,
     uses_nzcv: bool,
     sets_nzcv: bool,
+    /// The X registers that it writes before NZCV is shown for the last time.
+    written_before: u64,
     /// Homes that it writes.
     written: HomeSet,
     /// Homes that may differ from the state when it begins.
     pub dirty_in: HomeSet,
-    /// Whether NZCV matters at its beginning and at its end.
-    pub nzcv_in: bool,
+    /// Whether NZCV matters at its beginning.
+    nzcv_in: bool,
+    /// Whether NZCV has to be in the state at its end.
     pub nzcv_out: bool,
+    /// What gives NZCV at its beginning and at its end where it is not in the state.
+    pub owed_in: Owed,
+    pub owed_out: Owed,
+}
+
+/// Where NZCV is to be had at a block's border.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Owed {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// In the state.
+    Nothing,
+    /// From guest registers.
+    Comparison(Comparison),
+}
+
+impl Owed {
+    pub fn comparison(self) -> Option<Comparison> {
+        if let Self::Comparison(comparison) = self { Some(comparison) } else { None }
+    }
+
+    /// What is known of a block when this comes over one edge and `other` over another.
+    fn meet(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, one) | (one, Self::Unknown) => one,
+            (one, other) if one == other => one,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 /// What is known of a unit before it is emitted.
@@ -92,9 +126,15 @@ impl Survey {
         let mut weight = [0u16; 64];
         let (weight_x, weight_v) = weight.split_at_mut(usize::from(FIRST_V));
         for (n, block) in unit.blocks.iter().enumerate() {
-            let Usage { count, uses_nzcv, sets_nzcv, .. } = &block.usage;
+            let Usage { count, uses_nzcv, sets_nzcv, reads_nzcv, written, written_before, comparison } = &block.usage;
             let summary = &mut self.blocks[n];
-            (summary.uses_nzcv, summary.sets_nzcv) = (*uses_nzcv, *sets_nzcv);
+            (summary.uses_nzcv, summary.sets_nzcv, summary.reads_nzcv) = (*uses_nzcv, *sets_nzcv, *reads_nzcv);
+            summary.written_before = if *sets_nzcv { *written_before } else { *written };
+            summary.owed_out = match comparison {
+                _ if !sets_nzcv => Owed::Unknown,
+                Some(comparison) if optimizations.contains(Optimizations::FLAGS) => Owed::Comparison(*comparison),
+                _ => Owed::Nothing,
+            };
             let (count_x, count_v) = count.split_at(usize::from(FIRST_V));
             add(weight_x, count_x, in_loop[n]);
             // Vector registers get homes only by loops, since elsewhere few are used twice in a unit.
@@ -159,7 +199,13 @@ impl Survey {
             }
             changed &= self.loops;
         }
-        changed = true;
+        self.flow_nzcv();
+    }
+
+    /// Where NZCV is wanted, and where it can be had without having been written to the state: exits and exceptions may
+    /// compute it from the registers that were compared, as long as those are what they were.
+    fn flow_nzcv(&mut self) {
+        let mut changed = true;
         while changed {
             changed = false;
             for n in (0..self.blocks.len()).rev() {
@@ -171,6 +217,37 @@ impl Survey {
                 (self.blocks[n].nzcv_in, self.blocks[n].nzcv_out) = (nzcv_in, nzcv_out);
             }
             changed &= self.loops;
+        }
+        self.blocks[0].owed_in = Owed::Nothing;
+        changed = true;
+        while changed {
+            changed = false;
+            for n in 0..self.blocks.len() {
+                let block = self.blocks[n];
+                let owed = if block.sets_nzcv { block.owed_out } else { block.owed_in };
+                self.blocks[n].owed_out = owed;
+                for to in block.successors.into_iter().flatten() {
+                    let to = &mut self.blocks[usize::from(to)];
+                    let kept = match owed {
+                        Owed::Comparison(it) if to.reads_nzcv || it.registers() & to.written_before != 0 => {
+                            Owed::Nothing
+                        }
+                        _ => owed,
+                    };
+                    let owed_in = to.owed_in.meet(kept);
+                    changed |= owed_in != to.owed_in;
+                    to.owed_in = owed_in;
+                }
+            }
+        }
+        for n in 0..self.blocks.len() {
+            let block = self.blocks[n];
+            let Owed::Comparison(_) = block.owed_out else { continue };
+            let unpaid = |to: u8| {
+                let to = self.blocks[usize::from(to)];
+                to.nzcv_in && to.owed_in == Owed::Nothing
+            };
+            self.blocks[n].nzcv_out = block.successors.into_iter().flatten().any(unpaid);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::super::site::HomeSet;
 use super::super::thunks::reg;
 use super::Emitter;
 use super::alloc::At;
-use crate::ir::block::{Code, FIRST_V, Term, Val};
+use crate::ir::block::{Code, Comparison, FIRST_V, Term, Val};
 use crate::ir::op::{IntOp, Op};
 use crate::mmu::tlb::{ENTRIES, JUMPS, Memory, slot};
 
@@ -23,6 +23,8 @@ pub(super) struct ColdExit {
     /// Address of the block that it leaves.
     from: u64,
     target: u64,
+    /// What NZCV comes from, if it is not in the state.
+    owed: Option<Comparison>,
     why: Why,
 }
 
@@ -48,6 +50,7 @@ impl Emitter<'_> {
             Term::If { cond, target, next } => self.branch(n, cond, target, next),
             Term::Indirect { target, .. } => {
                 self.settle_flags();
+                self.settle_exit();
                 let r = self.register(target);
                 dynasm!(self.a ; .arch x64 ; mov rax, Rq(r));
                 self.write_homes(self.dirty);
@@ -55,6 +58,7 @@ impl Emitter<'_> {
             }
             Term::Sync(next) => {
                 self.settle_flags();
+                self.settle_exit();
                 self.write_homes(self.dirty);
                 self.leave_to(next);
                 let sync = self.thunks.sync;
@@ -193,19 +197,22 @@ impl Emitter<'_> {
 
     fn cold_exit(&mut self, target: u64, why: Why) -> DynamicLabel {
         let label = self.a.new_dynamic_label();
-        self.exits.push(ColdExit { label, dirty: self.dirty, from: self.block.va, target, why });
+        let (dirty, owed) = (self.dirty, self.owed_out);
+        self.exits.push(ColdExit { label, dirty, from: self.block.va, target, owed, why });
         label
     }
 
     pub(super) fn emit_cold_exit(&mut self, exit: ColdExit) {
-        let ColdExit { label, dirty, from, target, why } = exit;
+        let ColdExit { label, dirty, from, target, owed, why } = exit;
         dynasm!(self.a ; .arch x64 ; =>label);
+        self.owed_out = owed;
         match why {
             Why::Edge => {
                 self.dirty = dirty;
                 self.leave_edge(from, target);
             }
             Why::Attention => {
+                self.settle_exit();
                 self.write_homes(dirty);
                 self.leave_to(target);
                 let sync = self.thunks.sync;
@@ -240,6 +247,7 @@ impl Emitter<'_> {
 
     /// Leaves the unit for a fixed address, by a jump that the run loop links to the unit there.
     fn leave_edge(&mut self, from: u64, target: u64) {
+        self.settle_exit();
         self.write_homes(self.dirty);
         if self.leaves_out(Optimizations::LINKS) {
             self.target(target);
@@ -249,7 +257,7 @@ impl Emitter<'_> {
         // A jump by the table of jumps looks by itself.
         if target <= from && !(far && self.unit.context.relative()) {
             let attention = self.a.new_dynamic_label();
-            self.exits.push(ColdExit { label: attention, dirty: 0, from, target, why: Why::Attention });
+            self.exits.push(ColdExit { label: attention, dirty: 0, from, target, owed: None, why: Why::Attention });
             self.poll();
             dynasm!(self.a ; .arch x64 ; jne =>attention);
         }
