@@ -63,6 +63,7 @@ fn run(name: &str, How { engine, optimizations }: How, gic: Gic, smp: usize) -> 
         entropy: Box::new(|bytes| bytes.fill(42)),
         screen: None,
         virtio: Vec::new(),
+        profile: None,
     };
     let mut machine = Machine::new(config, host).expect("the machine can be built");
     let handle = machine.handle();

@@ -14,6 +14,7 @@ use emu::machine::{Gic, cpu_models};
 use crate::disk::DriveSpec;
 use crate::gdb;
 use crate::net::{NetSpec, UserSpec};
+use crate::profile;
 use crate::serial::Target;
 
 const EXAMPLES: &str = "\
@@ -27,6 +28,8 @@ Examples:
   handset run --headless --screenshot-at 5=demo.png
   handset run --guest debian12 --headless --stats --jit-opt -probe-sharing,-links
   handset run --guest debian12 --headless --gdb 127.0.0.1:1234 --wait-gdb
+  perf record -e cpu-clock -k 1 handset run --guest debian12 --headless --profile
+                                       then `perf report` names translated code by its guest addresses
 
 Exit status: 0 when the guest powered off or the user closed it, 1 on failure, 2 for a wrong command line,
 128 + N when signal N ended it.";
@@ -116,6 +119,10 @@ pub struct Run {
     /// Wait for the debugger before the first instruction
     #[arg(long, requires = "gdb")]
     pub wait_gdb: bool,
+    /// Write what Linux's perf reads: names of translated code to /tmp/perf-PID.map, and the code to DIR/jit-PID.dump (in /tmp
+    /// if no DIR is given), beside which `perf inject --jit` leaves a file for each piece (docs/usage.md)
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = profile::MAPS)]
+    pub profile: Option<PathBuf>,
     /// Print counters at the end
     #[arg(long)]
     pub stats: bool,
@@ -244,6 +251,9 @@ where
     if run.jit_opt.is_some() && run.accel != Engine::Jit {
         return Err(Refusal::Complain("--jit-opt: --accel interp translates nothing (leave one of them out)".into()));
     }
+    if run.profile.is_some() && run.accel != Engine::Jit {
+        return Err(Refusal::Complain("--profile: --accel interp translates nothing (leave one of them out)".into()));
+    }
     Ok(cli.command)
 }
 
@@ -333,6 +343,15 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_goes_where_perf_looks_or_where_it_is_told() {
+        for (options, folder) in
+            [("", None), ("--profile --stats", Some("/tmp")), ("--profile d", Some("d")), ("--profile=d", Some("d"))]
+        {
+            assert_eq!(run(options).unwrap().profile, folder.map(PathBuf::from), "{options}");
+        }
+    }
+
+    #[test]
     fn firmware_without_a_disk_has_a_network_only_if_that_is_asked_for() {
         for (options, card) in [
             ("--bios b", false),
@@ -385,6 +404,8 @@ mod tests {
             ("--wait-gdb", "--gdb is missing (see `handset run --help`)"),
             ("--jit-opt -lynx", "--jit-opt -lynx: there is no such optimisation; there are all, none, simplify, "),
             ("--jit-opt -links --accel interp", "--jit-opt: --accel interp translates nothing (leave one of them out)"),
+            ("--profile --accel interp", "--profile: --accel interp translates nothing (leave one of them out)"),
+            ("--profile --profile", "--profile: is given twice"),
             ("--accel kvm", "--accel kvm: there is no such engine; there are: "),
             ("--kernel a --bios b", "--kernel: does not go together with --bios"),
             ("--kernel a --kernel b", "--kernel: is given twice"),

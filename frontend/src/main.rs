@@ -8,7 +8,7 @@
 //! | `screen`, `screenshot`, `window`, `headless` | what the phone shows, and to whom |
 //! | `disk`, `net`, `serial`, `host` | what the host gives to devices |
 //! | `gdb`, `socket` | a debugger's way in; private sockets |
-//! | `stats` | what was counted |
+//! | `stats`, `profile` | what was counted; what perf reads |
 
 mod cli;
 mod disk;
@@ -19,6 +19,7 @@ mod host;
 mod net;
 mod phone;
 mod power;
+mod profile;
 mod screen;
 mod screenshot;
 mod serial;

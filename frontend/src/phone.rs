@@ -21,6 +21,7 @@ use crate::disk::{self, DriveSpec, Format};
 use crate::guest;
 use crate::host;
 use crate::net::{Forward, UserNet};
+use crate::profile;
 use crate::screen::{Screen, Source};
 use crate::serial::{Serial, Target};
 
@@ -116,7 +117,7 @@ fn choose(run: &Run) -> Result<Choice> {
     Ok(Choice { title, boot, memory: run.memory.or(memory).unwrap_or(MEMORY), disk })
 }
 
-/// Builds it. Nothing is written yet.
+/// Builds it. Nothing is written yet but the beginning of a profile.
 ///
 /// # Errors
 /// One line that names the option or file.
@@ -171,6 +172,7 @@ pub fn build(run: &Run) -> Result<Phone> {
         entropy: Box::new(host::entropy),
         screen: Some(screen.sink(Source::Firmware)),
         virtio,
+        profile: run.profile.as_deref().map(profile::begin).transpose()?,
     };
     let machine = Machine::new(config, host)?;
     Ok(Phone { title, machine, serial, display, screen, touch, keyboard })

@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
 use super::optimizations::Optimizations;
+use super::profile::Profile;
 use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
 use super::stats::{Calls, Stats};
@@ -65,6 +66,7 @@ struct Inner {
     /// Pages of which a unit is being made, each by its ticket.
     under_way: Vec<(u64, Ticket)>,
     tickets: u64,
+    profile: Option<Profile>,
 }
 
 /// Leave to make a unit, until the code of its page changes.
@@ -148,6 +150,7 @@ impl Cache {
             workshop: Workshop::default(),
             under_way: Vec::new(),
             tickets: 0,
+            profile: None,
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -159,6 +162,16 @@ impl Cache {
             epoch: AtomicU64::new(0),
             stats: Stats::default(),
         })
+    }
+
+    /// Names its thunks in a profile, and all that it translates from now on.
+    #[must_use]
+    pub fn with_profile(self, mut profile: Profile) -> Self {
+        let base = self.thunks.enter;
+        let (code, thunks) = thunks::emit(base);
+        profile.thunks(&thunks, base, &code);
+        self.lock().profile = Some(profile);
+        self
     }
 
     /// What its code is translated with.
@@ -224,7 +237,7 @@ impl Cache {
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
-        let Inner { memory, workshop, sites, makers, unshared, .. } = &mut *inner;
+        let Inner { memory, workshop, sites, makers, unshared, profile, .. } = &mut *inner;
         let base = memory.next();
         let mut optimizations = self.optimizations;
         if unshared.contains(&key) {
@@ -242,6 +255,10 @@ impl Cache {
             *sites += 1;
         }
         let entry = memory.push(code);
+        if let Some(profile) = profile {
+            let va = unit.blocks.first().map_or(key.va, |first| first.va);
+            profile.unit(unit.context.el, va, entry, code);
+        }
         let page = key.pa & !0xfff;
         let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
         let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);

@@ -21,6 +21,7 @@ mod cache;
 mod frame;
 mod memory;
 mod optimizations;
+mod profile;
 mod site;
 mod slow;
 mod stats;
@@ -30,6 +31,7 @@ mod x64;
 pub use cache::{Cache, Key};
 pub use frame::{Exit, Frame};
 pub use optimizations::{Optimizations, UnknownOptimization};
+pub use profile::Profile;
 pub use slow::{Plain, Reach, Registers, Runtime};
 pub use stats::Stats;
 
