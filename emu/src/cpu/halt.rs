@@ -191,7 +191,7 @@ impl Vcpu {
             let errand = lock(&held.errands).pop_front();
             match errand {
                 Some(errand) => errand(self),
-                None => std::thread::park(),
+                None => shared.sleep(None),
             }
         }
         stood

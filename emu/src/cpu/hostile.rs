@@ -27,7 +27,7 @@ fn vcpu_of(model: &'static CpuModel) -> (Vcpu, GuestRam) {
         clock: ManualClock::new(),
         gic: None,
         cache: None,
-        alarm: Alarm::new(1),
+        alarm: Alarm::new(1).unwrap(),
         virtual_timer: IrqLine::unconnected(),
         physical_timer: IrqLine::unconnected(),
         pmu: IrqLine::unconnected(),

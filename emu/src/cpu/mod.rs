@@ -7,6 +7,7 @@ mod exception;
 mod halt;
 #[cfg(test)]
 mod hostile;
+mod idle;
 mod inspect;
 mod pmu;
 mod psci;
@@ -71,6 +72,7 @@ pub struct Core {
     event: bool,
     /// What the last instruction asked the run loop to wait for.
     waiting: Option<Wait>,
+    waits: idle::Waits,
     /// Page of the last fetch: table index, its generation, virtual page, and physical page with [`Entry::GLOBAL`].
     ///
     /// [`Entry::GLOBAL`]: crate::mmu::Entry::GLOBAL
@@ -112,6 +114,7 @@ impl Vcpu {
             table: 0,
             event: false,
             waiting: None,
+            waits: idle::Waits::default(),
             fetched: None,
             spare_blocks: Vec::new(),
             stepped: None,

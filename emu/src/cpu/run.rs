@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::exception;
 use super::{Core, Vcpu, Verdict, context, reset_state};
+use super::{exception, idle};
 use crate::a64;
 use crate::interp::Eval;
 use crate::ir::{Exception, Flow, Wait};
@@ -26,7 +26,15 @@ const SLICE: u32 = 1024;
 impl Vcpu {
     /// Runs this vCPU on the calling thread until the machine ends or resets; returns that verdict.
     pub fn run(&mut self) -> Verdict {
-        self.core.wiring.shared.clone().attach(self.core.id);
+        idle::wake_in_time();
+        let shared = self.core.wiring.shared.clone();
+        shared.attach(self.core.id);
+        let verdict = self.run_attached();
+        shared.detach();
+        verdict
+    }
+
+    fn run_attached(&mut self) -> Verdict {
         loop {
             match self.core.wiring.shared.verdict() {
                 Verdict::Run => {}
@@ -44,12 +52,14 @@ impl Vcpu {
                 continue;
             }
             if self.core.wiring.shared.power(self.core.id) == super::PowerState::Off {
-                std::thread::park();
+                self.core.wiring.shared.sleep(None);
                 continue;
             }
             self.core.drop_overwritten_code();
+            if self.core.wait(&self.frame.s) {
+                continue;
+            }
             self.take_interrupts();
-            self.core.wait(&self.frame.s);
             if self.meets_breakpoint() {
                 continue;
             }
@@ -184,27 +194,5 @@ impl Core {
 
     pub(super) fn leave_guest(&self) {
         self.wiring.shared.cpus[self.id].in_guest.store(false, Ordering::SeqCst);
-    }
-
-    /// Waits as the last instruction asked: WFI until an interrupt is pending, masked or not; WFE until an event or a
-    /// while, since the exclusive monitor's events are not tracked.
-    fn wait(&mut self, s: &CpuState) {
-        let idle = |core: &Self| {
-            let shared = &core.wiring.shared.cpus[core.id];
-            shared.lines.load(Ordering::SeqCst) == 0 && shared.attention.load(Ordering::SeqCst) == 0
-        };
-        match self.waiting.take() {
-            Some(Wait::Wfi) => {
-                self.sync_timers(s);
-                while idle(self) {
-                    std::thread::park();
-                }
-            }
-            Some(Wait::Wfe) if !std::mem::take(&mut self.event) && idle(self) => {
-                std::thread::park_timeout(Duration::from_micros(50));
-            }
-            Some(Wait::Yield) => std::thread::yield_now(),
-            _ => {}
-        }
     }
 }

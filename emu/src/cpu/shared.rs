@@ -1,6 +1,6 @@
 //! What vCPUs and the machine share: interrupt inputs, requests to one another, power.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread::Thread;
 
@@ -83,6 +83,10 @@ pub struct Shared {
     pub(super) cpus: Vec<CpuShared>,
     verdict: AtomicU8,
     changed: (Mutex<()>, Condvar),
+    /// vCPUs that do not sleep.
+    pub(super) awake: AtomicUsize,
+    /// How many threads the host runs at once.
+    pub(super) cores: usize,
     pub(super) halting: Halting,
 }
 
@@ -111,6 +115,8 @@ impl Shared {
             cpus: (0..count).map(|_| cpu()).collect(),
             verdict: AtomicU8::new(Verdict::Run as u8),
             changed: Default::default(),
+            awake: AtomicUsize::new(0),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
             halting: Halting::default(),
         }
     }
@@ -132,6 +138,12 @@ impl Shared {
     /// The calling thread runs this vCPU from now on.
     pub(super) fn attach(&self, cpu: usize) {
         *lock(&self.cpus[cpu].thread) = Some(std::thread::current());
+        self.awake.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The calling thread does so no more.
+    pub(super) fn detach(&self) {
+        self.awake.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// What the machine is to do.

@@ -1,5 +1,7 @@
 //! The generic timer's EL1 physical and virtual timers (DDI 0487, D11). CNTVOFF is zero: both count the same.
 
+use devices::bus::Nanos;
+
 use super::Core;
 use crate::state::{CNTFRQ, CpuState};
 
@@ -12,8 +14,8 @@ impl Core {
         self.wiring.clock.now() / TICK
     }
 
-    /// Re-derives both timers' wires, and when to look again.
-    pub(super) fn sync_timers(&self, s: &CpuState) {
+    /// Re-derives both timers' wires, and when to look again: the deadline, for which the alarm is set.
+    pub(super) fn sync_timers(&self, s: &CpuState) -> Nanos {
         let now = self.count();
         let mut next = u64::MAX;
         for (wire, ctl, cval) in [
@@ -25,7 +27,9 @@ impl Core {
                 next = next.min(cval);
             }
         }
-        self.wiring.alarm.set(self.id, next.saturating_mul(TICK));
+        let deadline = next.saturating_mul(TICK);
+        self.wiring.alarm.set(self.id, deadline, &*self.wiring.clock);
+        deadline
     }
 
     /// CNTx_CTL as read.

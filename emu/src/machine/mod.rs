@@ -107,6 +107,9 @@ pub enum MachineError {
     /// The host cannot run translated code.
     #[error("--accel jit: {0} (--accel interp runs anywhere, slowly)")]
     Jit(String),
+    /// No timer.
+    #[error("cannot have the host's timer for the vCPUs' timers: {0}")]
+    Alarm(std::io::Error),
     /// Too many devices.
     #[error("{0} virtio devices do not fit the board's 32 slots")]
     Slots(usize),
@@ -210,7 +213,7 @@ impl Machine {
         let mut seed = [0; 32];
         (host.entropy)(&mut seed);
         let shared = Arc::new(Shared::new(config.smp));
-        let alarm = Alarm::new(config.smp);
+        let alarm = Alarm::new(config.smp).map_err(MachineError::Alarm)?;
         let clock = GuestClock::new();
         let poller = Poller::new();
         let cache = match config.engine {
