@@ -13,7 +13,6 @@ use super::share::{self, Group};
 use super::survey::Life;
 use super::{Cold, Emitter};
 use crate::ir::block::{Code, Inst, Val};
-use crate::ir::op::{IntOp, Op};
 use crate::ir::{Exception, Mem, Order};
 use crate::mmu::tlb::{ENTRIES, Entry};
 
@@ -43,17 +42,31 @@ macro_rules! reach {
 impl Emitter<'_> {
     /// Brings the address in a value plus `ahead` to RAX.
     fn address(&mut self, val: Val, ahead: i32) {
-        // The address of an access is mostly a base plus a constant that nobody else uses.
-        let inst = self.block.insts[usize::from(val.0)];
-        if self.at[usize::from(val.0)] == At::Fused
-            && let Code::Op(Op::Int(IntOp::Add64)) = inst.code
-        {
-            let base = self.register(inst.args[0]);
-            let offset = self.constant32(inst.args[1], true).expect("fused with a small constant only");
+        if self.at[usize::from(val.0)] != At::Fused {
+            let r = self.register(val);
+            return self.add_constant(reg::RAX, r, ahead);
+        }
+        let [base, index, ..] = self.block.insts[usize::from(val.0)].args;
+        let base = self.register(base);
+        if let Some(offset) = self.constant32(index, true) {
             return self.add_constant(reg::RAX, base, offset.wrapping_add(ahead));
         }
-        let r = self.register(val);
-        self.add_constant(reg::RAX, r, ahead);
+        let (index, by) = if self.at[usize::from(index.0)] == At::Fused {
+            let [index, by, ..] = self.block.insts[usize::from(index.0)].args;
+            (index, self.constant(by))
+        } else {
+            (index, None)
+        };
+        let index = self.register(index);
+        match by {
+            Some(1) => dynasm!(self.a ; .arch x64 ; lea rax, [BYTE Rq(base) + Rq(index) * 2 + 0]),
+            Some(2) => dynasm!(self.a ; .arch x64 ; lea rax, [BYTE Rq(base) + Rq(index) * 4 + 0]),
+            Some(_) => dynasm!(self.a ; .arch x64 ; lea rax, [BYTE Rq(base) + Rq(index) * 8 + 0]),
+            None => dynasm!(self.a ; .arch x64 ; lea rax, [BYTE Rq(base) + Rq(index) + 0]),
+        }
+        if ahead != 0 {
+            self.add_constant(reg::RAX, reg::RAX, ahead);
+        }
     }
 
     /// Finds the bytes of an access whose probe is shared; else brings the address to RAX, for a probe that follows once

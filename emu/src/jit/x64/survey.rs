@@ -4,7 +4,7 @@
 use super::super::optimizations::Optimizations;
 use super::super::site::{HomeSet, NOBODY, Tenants, V_HOMES, X_HOMES};
 use super::share::{self, ALONE, Group};
-use crate::ir::block::{Block, Code, Comparison, Effects, FIRST_V, Inst, Term, Unit, Usage};
+use crate::ir::block::{Block, Code, Comparison, Effects, FIRST_V, Term, Unit, Usage};
 use crate::ir::op::{IntOp, Op};
 
 /// Host register of each guest register that has a home; V registers are from [`FIRST_V`] on.
@@ -282,7 +282,8 @@ pub(super) struct Life {
     pub last_use: u16,
     /// Its uses by instructions that are not dead.
     pub uses: u16,
-    /// It is an address of the form base plus small constant that one access alone uses: the access adds by itself.
+    /// It is an address, a sum that one access alone uses, so that the access adds by itself; or the sum's second part, a
+    /// value times 2, 4 or 8.
     pub fused: bool,
     /// Whether NZCV matters from its instruction on. What may leave the unit shows NZCV to an exception handler.
     pub nzcv: bool,
@@ -339,12 +340,11 @@ pub(super) fn lives(
             arg.last_use = arg.last_use.max(n as u16);
             arg.uses += 1;
         }
-        if life.uses == 1 && optimizations.contains(Optimizations::FUSION) && is_near_address(block, inst) {
-            let user = block.insts.get(usize::from(life.last_use));
-            if user.is_some_and(|user| user.effects.contains(Effects::ACCESS) && user.args[0].0 == n as u16) {
-                lives[n].fused = true;
-                let base = &mut lives[usize::from(inst.args[0].0)];
-                base.last_use = base.last_use.max(life.last_use);
+        if life.uses == 1 && optimizations.contains(Optimizations::FUSION) && is_part_of_address(lives, block, n) {
+            lives[n].fused = true;
+            for part in inst.args() {
+                let part = &mut lives[usize::from(part.0)];
+                part.last_use = part.last_use.max(life.last_use);
             }
         }
         nzcv &= !inst.effects.contains(Effects::WRITES_NZCV);
@@ -353,11 +353,21 @@ pub(super) fn lives(
     }
 }
 
-/// Whether an instruction adds a constant that an access can hold.
-fn is_near_address(block: &Block, inst: &Inst) -> bool {
-    if !matches!(inst.code, Code::Op(Op::Int(IntOp::Add64))) {
+/// Whether an access can compute the value `n`, which is used once: see [`Life::fused`].
+fn is_part_of_address(lives: &[Life], block: &Block, n: usize) -> bool {
+    let inst = &block.insts[n];
+    let Some(user) =
+        block.insts.get(usize::from(lives[n].last_use)).filter(|user| user.effects.contains(Effects::ACCESS))
+    else {
         return false;
+    };
+    match inst.code {
+        Code::Op(Op::Int(IntOp::Add64)) => user.args[0].0 == n as u16,
+        Code::Op(Op::Int(IntOp::Shl64)) => {
+            let (sum, by) = (&block.insts[usize::from(user.args[0].0)], &block.insts[usize::from(inst.args[1].0)]);
+            let scales = matches!(by.code, Code::Imm) && (1..=3).contains(&by.imm);
+            lives[usize::from(user.args[0].0)].fused && sum.args[1].0 == n as u16 && scales
+        }
+        _ => false,
     }
-    let offset = block.insts[usize::from(inst.args[1].0)];
-    matches!(offset.code, Code::Imm) && i32::try_from(offset.imm as i64).is_ok()
 }
