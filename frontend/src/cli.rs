@@ -109,9 +109,8 @@ pub struct Run {
     /// What executes the guest's instructions: jit translates them; interp interprets them, slowly
     #[arg(long, value_name = "ENGINE", default_value = ENGINES[0].0, value_parser = engine)]
     pub accel: Engine,
-    /// What the translator does for speed, to leave something out: -NAME, +NAME, all and none, from left to right: simplify,
-    /// blocks, homes, fusion, flags, probes, probe-sharing, links, jumps, calls, native [default: all]
-    #[arg(long, value_name = "[-]NAME,…", allow_hyphen_values = true)]
+    /// What the translator does for speed, to leave something out
+    #[arg(long, value_name = "[-]NAME,…", allow_hyphen_values = true, help = jit_opt_help())]
     pub jit_opt: Option<Optimizations>,
     /// Let a debugger come to this socket: gdb-multiarch -ex 'target remote …' (docs/debugging.md)
     #[arg(long, value_name = "ADDRESS:PORT|unix:F")]
@@ -202,6 +201,15 @@ fn model(text: &str) -> Result<String, String> {
     Err(format!("there is no such model; there are: {}", names.join(", ")))
 }
 
+fn jit_opt_help() -> String {
+    let names: Vec<String> = Optimizations::names().collect();
+    format!(
+        "What the translator does for speed, to leave something out: -NAME, +NAME, all and none, from left to right: {} \
+         [default: all]",
+        names.join(", ")
+    )
+}
+
 /// What `--cpu help` says.
 fn models() -> String {
     cpu_models().map(|(name, about)| format!("{name:12} {about}\n")).collect()
@@ -248,11 +256,11 @@ where
     if run.append.is_some() && run.kernel.is_none() && run.guest.is_none() {
         return Err(Refusal::Complain("--append: needs a kernel to tell it to (add --kernel or --guest)".into()));
     }
-    if run.jit_opt.is_some() && run.accel != Engine::Jit {
-        return Err(Refusal::Complain("--jit-opt: --accel interp translates nothing (leave one of them out)".into()));
-    }
-    if run.profile.is_some() && run.accel != Engine::Jit {
-        return Err(Refusal::Complain("--profile: --accel interp translates nothing (leave one of them out)".into()));
+    for (option, given) in [("--jit-opt", run.jit_opt.is_some()), ("--profile", run.profile.is_some())] {
+        if given && run.accel != Engine::Jit {
+            let line = format!("{option}: --accel interp translates nothing (leave one of them out)");
+            return Err(Refusal::Complain(line));
+        }
     }
     Ok(cli.command)
 }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use emu::cpu::{Form, form_unit, plain_register};
 use emu::ir::Context;
 use emu::jit::{Cache, Key, Optimizations};
-use emu::state::El;
 
 /// Units in a round.
 const UNITS: usize = 20_000;
@@ -29,19 +28,7 @@ fn main() {
         .collect();
     let step = (targets.len() / UNITS).max(1);
     let entries: Vec<usize> = targets.into_iter().step_by(step).take(UNITS).collect();
-    let context = Context {
-        el: El::El1,
-        fp_trap: true,
-        sp_check: true,
-        align_check: false,
-        fp_mode: false,
-        pan: true,
-        uao: false,
-        spsel: true,
-        mmu: true,
-        step: false,
-        fixed: false,
-    };
+    let context = Context { fp_trap: true, sp_check: true, pan: true, spsel: true, mmu: true, ..Context::PLAIN };
     let word = |va: u64| words[((va - BASE) / 4) as usize];
     let address = |entry: &usize| BASE + 4 * *entry as u64;
     let mut spare = Vec::new();

@@ -4,7 +4,7 @@
 //! shares the instruction rows with the translator, so it is no judge of them.
 
 use crate::ir::op::{EvalFn, Op, OpSink};
-use crate::ir::{AtomicOp, Barrier, Build, Cond, Context, Env, Exception, Mem, SysEnc, Wait};
+use crate::ir::{AtomicOp, Barrier, Build, Cond, Context, Env, Exception, Mem, SysEnc, Wait, nzcv};
 use crate::state::{CpuState, Flags};
 
 /// Executes one instruction on a CPU state.
@@ -26,37 +26,21 @@ impl<'a> Eval<'a> {
         Self { s, env, context }
     }
 
-    /// Sum with carry in, and its NZCV (shared/functions/integer/AddWithCarry).
+    /// Sum with carry in, which sets NZCV.
     fn add_with_carry(&mut self, sf: bool, a: u64, b: u64, carry: bool) -> u64 {
-        let (result, nzcv) = add_with_carry(sf, a, b, carry);
+        let (result, nzcv) = nzcv::add_with_carry(sf, a, b, carry);
         self.s.flags = Flags::from_nzcv(nzcv);
         result
     }
 
-    fn logic_flags(&mut self, sf: bool, result: u64) -> u64 {
-        let result = if sf { result } else { result & 0xffff_ffff };
-        let negative = if sf { result >> 63 } else { result >> 31 };
-        self.s.flags = Flags::from_nzcv((negative as u32) << 3 | u32::from(result == 0) << 2);
-        result
+    fn logical(&mut self, sf: bool, result: u64) -> u64 {
+        self.s.flags = Flags::from_nzcv(nzcv::logical(sf, result));
+        if sf { result } else { result & 0xffff_ffff }
     }
 
     fn at(base: u64, mem: Mem, index: u64) -> u64 {
         base.wrapping_add(u64::from(mem.bytes) * index)
     }
-}
-
-/// AddWithCarry of the manual's shared pseudocode: the result and NZCV in bits 3:0.
-#[must_use]
-pub fn add_with_carry(sf: bool, a: u64, b: u64, carry: bool) -> (u64, u32) {
-    let shift = if sf { 0 } else { 32 };
-    let (a, b) = (a << shift >> shift, b << shift >> shift);
-    let sum = u128::from(a) + u128::from(b) + u128::from(carry);
-    let result = (sum as u64) << shift >> shift;
-    let top = 63 - shift;
-    let n = (result >> top) as u32 & 1;
-    let c = (sum >> (64 - shift)) as u32 & 1;
-    let v = ((a ^ result) & (b ^ result)) >> top;
-    (result, n << 3 | u32::from(result == 0) << 2 | c << 1 | v as u32 & 1)
 }
 
 impl OpSink for Eval<'_> {
@@ -144,10 +128,10 @@ impl Build for Eval<'_> {
         self.add_with_carry(sf, a, !b, carry)
     }
     fn ands(&mut self, sf: bool, a: u64, b: u64) -> u64 {
-        self.logic_flags(sf, a & b)
+        self.logical(sf, a & b)
     }
     fn bics(&mut self, sf: bool, a: u64, b: u64) -> u64 {
-        self.logic_flags(sf, a & !b)
+        self.logical(sf, a & !b)
     }
     fn nzcv(&mut self) -> u64 {
         u64::from(self.s.flags.nzcv())
@@ -250,19 +234,5 @@ impl Build for Eval<'_> {
     }
     fn raise<T>(&mut self, exception: Exception) -> Result<T, Exception> {
         Err(exception)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn add_with_carry_sets_flags_as_the_manual_says() {
-        assert_eq!(add_with_carry(true, 1, !1, true), (0, 0b0110), "1 - 1 is zero without borrow");
-        assert_eq!(add_with_carry(true, 0, !1, true), (u64::MAX, 0b1000), "0 - 1 is negative with borrow");
-        assert_eq!(add_with_carry(false, 0x7fff_ffff, 1, false), (0x8000_0000, 0b1001), "32-bit signed overflow");
-        assert_eq!(add_with_carry(false, 0xffff_ffff, 1, false), (0, 0b0110), "32-bit carry out");
-        assert_eq!(add_with_carry(true, u64::MAX, u64::MAX, true), (u64::MAX, 0b1010));
     }
 }

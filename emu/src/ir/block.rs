@@ -7,7 +7,7 @@
 use bitflags::bitflags;
 
 use super::op::{Kind, Op};
-use super::{AtomicOp, Barrier, Cond, Exception, Indirect, Mem, SysEnc, Wait};
+use super::{AtomicOp, Barrier, Cond, Exception, Indirect, Mem, SysEnc, Wait, nzcv};
 
 /// An SSA value: the index of the instruction that makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -367,21 +367,12 @@ impl Comparison {
             Operand::X(b) => x[usize::from(b)],
             Operand::Imm(b) => b.into(),
         };
-        // At the top of 64 bits, whatever the width.
-        let shift = if self.wide() { 0 } else { 32 };
-        let (a, b) = ((x[usize::from(self.a())] as i64) << shift, (b as i64) << shift);
-        let (value, c, v) = match self.op {
-            FlagsOp::Add => {
-                let (value, v) = a.overflowing_add(b);
-                (value, (a as u64).checked_add(b as u64).is_none(), v)
-            }
-            FlagsOp::Sub => {
-                let (value, v) = a.overflowing_sub(b);
-                (value, a as u64 >= b as u64, v)
-            }
-            _ => (a & b, false, false),
-        };
-        u32::from(value < 0) << 3 | u32::from(value == 0) << 2 | u32::from(c) << 1 | u32::from(v)
+        let (a, wide) = (x[usize::from(self.a())], self.wide());
+        match self.op {
+            FlagsOp::Add => nzcv::add_with_carry(wide, a, b, false).1,
+            FlagsOp::Sub => nzcv::add_with_carry(wide, a, !b, true).1,
+            _ => nzcv::logical(wide, a & b),
+        }
     }
 }
 

@@ -258,6 +258,21 @@ pub struct Context {
 }
 
 impl Context {
+    /// EL1 with everything off.
+    pub const PLAIN: Self = Self {
+        el: El::El1,
+        fp_trap: false,
+        sp_check: false,
+        align_check: false,
+        fp_mode: false,
+        pan: false,
+        uao: false,
+        spsel: false,
+        mmu: false,
+        step: false,
+        fixed: false,
+    };
+
     /// Whether code is translated so that it holds at any virtual address. Programs and their libraries lie elsewhere in
     /// each process; the kernel stays.
     #[must_use]

@@ -4,6 +4,7 @@ pub mod block;
 mod build;
 mod env;
 mod lift;
+pub mod nzcv;
 pub mod op;
 pub mod softfloat;
 

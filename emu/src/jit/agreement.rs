@@ -11,19 +11,7 @@ use crate::ir::op::{CryptoOp, IntOp, Kind, Op, VecArithOp, VecOp, VecSatOp};
 use crate::ir::{Context, Exception};
 use crate::state::{CpuState, El, FpEnv};
 
-const CONTEXT: Context = Context {
-    el: El::El0,
-    fp_trap: false,
-    sp_check: false,
-    align_check: false,
-    fp_mode: false,
-    pan: false,
-    uao: false,
-    mmu: false,
-    step: false,
-    fixed: false,
-    spsel: false,
-};
+const CONTEXT: Context = Context { el: El::El0, ..Context::PLAIN };
 
 /// Guest vector registers that live across the operation.
 const BYSTANDERS: std::ops::Range<u8> = 10..20;

@@ -85,9 +85,7 @@ impl Inner {
             former.push(unit.entry);
         }
     }
-}
 
-impl Inner {
     /// Translates a unit without shared probes from now on.
     fn unshare(&mut self, key: Key) {
         if self.unshared.insert(key) && self.units.contains_key(&key) {
@@ -256,8 +254,7 @@ impl Cache {
         }
         let entry = memory.push(code);
         if let Some(profile) = profile {
-            let va = unit.blocks.first().map_or(key.va, |first| first.va);
-            profile.unit(unit.context.el, va, entry, code);
+            profile.unit(unit.context.el, unit.blocks[0].va, entry, code);
         }
         let page = key.pa & !0xfff;
         let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);

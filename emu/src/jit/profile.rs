@@ -260,19 +260,7 @@ mod tests {
     }
 
     fn context(el: El) -> Context {
-        Context {
-            el,
-            fp_trap: false,
-            sp_check: false,
-            align_check: false,
-            fp_mode: false,
-            pan: false,
-            uao: false,
-            mmu: true,
-            step: false,
-            fixed: false,
-            spsel: false,
-        }
+        Context { el, mmu: true, ..Context::PLAIN }
     }
 
     /// A unit that puts where it is in its page into X0.

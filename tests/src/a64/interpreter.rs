@@ -61,19 +61,7 @@ impl Interpreter {
 }
 
 /// A user program's context.
-pub(super) const USER: Context = Context {
-    spsel: false,
-    el: El::El0,
-    fp_trap: false,
-    sp_check: false,
-    align_check: false,
-    fp_mode: false,
-    pan: false,
-    uao: false,
-    mmu: true,
-    step: false,
-    fixed: false,
-};
+pub(super) const USER: Context = Context { el: El::El0, mmu: true, ..Context::PLAIN };
 
 /// A case that runs.
 pub(super) struct Run {

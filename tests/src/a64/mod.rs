@@ -24,7 +24,6 @@ pub mod vectors;
 use emu::a64::Row;
 use emu::ir::block::Block;
 use emu::ir::{Context, Lift};
-use emu::state::El;
 
 pub use campaign::{Findings, campaign};
 pub use compare::{Culprit, culprit, difference};
@@ -51,19 +50,7 @@ pub const FPCR_MASK: u32 = 0x07c8_0000;
 pub const FPSR_MASK: u32 = 0x0800_009f;
 
 /// The context of a kernel, in which most instructions are allowed.
-pub const KERNEL: Context = Context {
-    spsel: true,
-    el: El::El1,
-    fp_trap: false,
-    sp_check: true,
-    align_check: false,
-    fp_mode: false,
-    pan: false,
-    uao: false,
-    mmu: true,
-    step: false,
-    fixed: false,
-};
+pub const KERNEL: Context = Context { spsel: true, sp_check: true, mmu: true, ..Context::PLAIN };
 
 /// Lifts a word of a row's at [`CODE`]; the block, and whether it goes on after the instruction.
 #[must_use]

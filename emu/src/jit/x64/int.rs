@@ -156,11 +156,7 @@ impl Emitter<'_> {
         let ra = self.register(a);
         if let Some(imm) = self.constant32(b, wide) {
             let dst = self.define_over(val, a);
-            match (wide, i8::try_from(imm)) {
-                (true, _) => self.add_constant(dst, ra, imm),
-                (false, Ok(imm)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [BYTE Rq(ra) + imm]),
-                (false, Err(_)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(ra) + imm]),
-            }
+            self.add_constant(wide, dst, ra, imm);
         } else {
             let rb = self.register(b);
             let dst = self.define_over(val, a);
@@ -171,12 +167,15 @@ impl Emitter<'_> {
         }
     }
 
-    /// A sum; the flags stay.
-    pub(super) fn add_constant(&mut self, dst: u8, r: u8, n: i32) {
-        match i8::try_from(n) {
-            Ok(0) => dynasm!(self.a ; .arch x64 ; mov Rq(dst), Rq(r)),
-            Ok(n) => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [BYTE Rq(r) + n]),
-            Err(_) => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [Rq(r) + n]),
+    /// A sum of 64 bits if `wide`, else of 32; the flags stay.
+    pub(super) fn add_constant(&mut self, wide: bool, dst: u8, r: u8, n: i32) {
+        match (wide, i8::try_from(n)) {
+            (true, Ok(0)) => dynasm!(self.a ; .arch x64 ; mov Rq(dst), Rq(r)),
+            (true, Ok(n)) => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [BYTE Rq(r) + n]),
+            (true, Err(_)) => dynasm!(self.a ; .arch x64 ; lea Rq(dst), [Rq(r) + n]),
+            (false, Ok(0)) => dynasm!(self.a ; .arch x64 ; mov Rd(dst), Rd(r)),
+            (false, Ok(n)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [BYTE Rq(r) + n]),
+            (false, Err(_)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(r) + n]),
         }
     }
 
@@ -226,11 +225,7 @@ impl Emitter<'_> {
         if let Some(imm) = self.constant32(b, wide).and_then(i32::checked_neg) {
             let ra = self.register(a);
             let dst = self.define_over(val, a);
-            match (wide, i8::try_from(imm)) {
-                (true, _) => self.add_constant(dst, ra, imm),
-                (false, Ok(imm)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [BYTE Rq(ra) + imm]),
-                (false, Err(_)) => dynasm!(self.a ; .arch x64 ; lea Rd(dst), [Rq(ra) + imm]),
-            }
+            self.add_constant(wide, dst, ra, imm);
             return;
         }
         if self.needs_flags() {

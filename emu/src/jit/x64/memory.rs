@@ -9,7 +9,7 @@ use super::super::optimizations::Optimizations;
 use super::super::site::{Loc, Task};
 use super::super::thunks::reg;
 use super::alloc::At;
-use super::share::{self, Group};
+use super::share::Group;
 use super::survey::Life;
 use super::{Cold, Emitter};
 use crate::ir::block::{Code, Inst, Val};
@@ -44,12 +44,12 @@ impl Emitter<'_> {
     fn address(&mut self, val: Val, ahead: i32) {
         if self.at[usize::from(val.0)] != At::Fused {
             let r = self.register(val);
-            return self.add_constant(reg::RAX, r, ahead);
+            return self.add_constant(true, reg::RAX, r, ahead);
         }
         let [base, index, ..] = self.block.insts[usize::from(val.0)].args;
         let base = self.register(base);
         if let Some(offset) = self.constant32(index, true) {
-            return self.add_constant(reg::RAX, base, offset.wrapping_add(ahead));
+            return self.add_constant(true, reg::RAX, base, offset.wrapping_add(ahead));
         }
         let (index, by) = if self.at[usize::from(index.0)] == At::Fused {
             let [index, by, ..] = self.block.insts[usize::from(index.0)].args;
@@ -65,22 +65,21 @@ impl Emitter<'_> {
             None => dynasm!(self.a ; .arch x64 ; lea rax, [BYTE Rq(base) + Rq(index) + 0]),
         }
         if ahead != 0 {
-            self.add_constant(reg::RAX, reg::RAX, ahead);
+            self.add_constant(true, reg::RAX, reg::RAX, ahead);
         }
     }
 
     /// Finds the bytes of an access whose probe is shared; else brings the address to RAX, for a probe that follows once
     /// registers for results are chosen.
     fn place(&mut self, inst: &Inst, mem: Mem, write: bool) -> Place {
-        let Life { group, probes, .. } = self.lives[self.index];
-        let Some(&group @ Group { low, .. }) = self.groups.get(usize::from(group)).filter(|group| group.pays()) else {
+        let Life { group: number, probes, distance, .. } = self.lives[self.index];
+        let Some(&group @ Group { low, .. }) = self.groups.get(usize::from(number)).filter(|group| group.pays()) else {
             self.clobber_flags();
             self.address(inst.args[0], 0);
             return Place::Own;
         };
-        let (_, distance) = share::address(self.block, inst);
-        let ahead = (distance - low) as i32;
-        let host = self.host_address(self.lives[self.index].group);
+        let ahead = (i64::from(distance) - low) as i32;
+        let host = self.host_address(number);
         if probes {
             self.clobber_flags();
             self.address(inst.args[0], -ahead);
@@ -129,6 +128,7 @@ impl Emitter<'_> {
         let tag = if write { offset_of!(Entry, write) } else { offset_of!(Entry, read) } as i8;
         if self.leaves_out(Optimizations::PROBES) {
             dynasm!(self.a ; .arch x64 ; jmp =>slow);
+            return;
         }
         let addend = offset_of!(Entry, addend) as i8;
         let mask = (ENTRIES as i32 - 1) << 5;

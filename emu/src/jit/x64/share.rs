@@ -85,7 +85,7 @@ pub(super) fn find(groups: &mut Vec<Group>, lives: &mut [Life], block: &Block) {
             }
             None => continue,
         };
-        (lives[n].group, lives[n].probes) = (number as u8, probes);
+        (lives[n].group, lives[n].probes, lives[n].distance) = (number as u8, probes, low as i32);
     }
 }
 
@@ -94,7 +94,7 @@ fn may_share(mem: Mem) -> bool {
 }
 
 /// The address of an access: a value, and the distance from it.
-pub(super) fn address(block: &Block, access: &Inst) -> (Val, i64) {
+fn address(block: &Block, access: &Inst) -> (Val, i64) {
     let mut root = access.args[0];
     let mut distance = 0;
     loop {

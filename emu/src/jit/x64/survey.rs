@@ -290,11 +290,13 @@ pub(super) struct Life {
     /// The group of accesses that it is in, or [`ALONE`], and whether it probes for others.
     pub group: u8,
     pub probes: bool,
+    /// Of an access in a group: the distance of its address from what the group's are computed from.
+    pub distance: i32,
 }
 
 impl Default for Life {
     fn default() -> Self {
-        Self { last_use: 0, uses: 0, fused: false, nzcv: false, group: ALONE, probes: false }
+        Self { last_use: 0, uses: 0, fused: false, nzcv: false, group: ALONE, probes: false, distance: 0 }
     }
 }
 

@@ -7,22 +7,10 @@ use crate::ir::softfloat::Rounding;
 use crate::ir::{Cond, Context, SysEnc};
 use crate::jit::bare::Bare;
 use crate::jit::{Exit, Frame, Key};
-use crate::state::{CpuState, El, FpEnv};
+use crate::state::{CpuState, FpEnv};
 
 fn context(fp_mode: bool) -> Context {
-    Context {
-        spsel: true,
-        el: El::El1,
-        fp_trap: false,
-        sp_check: false,
-        align_check: false,
-        fp_mode,
-        pan: false,
-        uao: false,
-        mmu: false,
-        step: false,
-        fixed: false,
-    }
+    Context { fp_mode, ..Context::PLAIN }
 }
 
 struct Rig {
