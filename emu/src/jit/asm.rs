@@ -13,8 +13,10 @@ pub(super) struct Asm {
     code: Vec<u8>,
     /// Where the code will run.
     base: u64,
-    labels: LabelRegistry,
-    /// Offset of each label by its number, or [`UNDEFINED`].
+    registry: LabelRegistry,
+    /// Labels that are used again by one unit after another, by number.
+    labels: Vec<DynamicLabel>,
+    /// Offset of each label of this unit by its number, or [`UNDEFINED`].
     offsets: Vec<u32>,
     /// References to labels: the label's number, and the offset of a displacement to which the label's offset is added.
     open: Vec<(u32, u32)>,
@@ -41,7 +43,6 @@ impl Asm {
     pub fn begin(&mut self, base: u64) {
         self.code.clear();
         self.base = base;
-        self.labels.clear();
         self.offsets.clear();
         self.open.clear();
         self.behind.clear();
@@ -50,8 +51,12 @@ impl Asm {
 
     /// A label that is not defined yet.
     pub fn new_dynamic_label(&mut self) -> DynamicLabel {
+        let number = self.offsets.len();
         self.offsets.push(UNDEFINED);
-        self.labels.new_dynamic_label()
+        if number == self.labels.len() {
+            self.labels.push(self.registry.new_dynamic_label());
+        }
+        self.labels[number]
     }
 
     /// The unit's code, once every label is defined.

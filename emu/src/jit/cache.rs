@@ -13,7 +13,7 @@ use super::profile::Profile;
 use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
 use super::stats::{Calls, Stats};
-use super::thunks::{self, Thunks};
+use super::thunks::{self, Leaving, Thunks};
 use super::x64::{self, Place, Workshop};
 use crate::ir::block::Unit;
 use crate::ir::{Context, SysEnc};
@@ -40,7 +40,6 @@ impl Key {
 #[derive(Debug)]
 struct Translated {
     entry: u64,
-    stale: u64,
     /// Physical addresses of its code: first, and behind the last.
     range: (u64, u64),
 }
@@ -50,6 +49,8 @@ struct Inner {
     memory: CodeMemory,
     /// Bytes of thunks at the memory's beginning.
     thunks_len: usize,
+    /// What the entries of dropped units call.
+    stale: Leaving,
     units: FxHashMap<Key, Translated>,
     pages: FxHashMap<u64, Vec<Key>>,
     /// Entries of dropped units, to which jumps may still lead.
@@ -77,7 +78,8 @@ impl Inner {
     /// Drops a unit: who enters it from now on is sent back to the run loop, until the code is translated again.
     fn drop_unit(&mut self, key: Key) {
         if let Some(unit) = self.units.remove(&key) {
-            self.memory.patch64(unit.entry, jump_to(unit.entry, unit.stale));
+            let stale = self.stale[usize::from(key.context.relative())];
+            self.memory.patch64(unit.entry, transfer(CALL, unit.entry, stale));
             let former = self.dropped.entry(key).or_default();
             if former.len() == FORMER {
                 former.remove(0);
@@ -136,6 +138,7 @@ impl Cache {
         memory.push(&code);
         let inner = Inner {
             thunks_len: memory.used(),
+            stale: thunks.stale,
             memory,
             units: FxHashMap::default(),
             pages: FxHashMap::default(),
@@ -243,7 +246,7 @@ impl Cache {
         }
         let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers, optimizations };
         makers.push((*sites, key));
-        let stale = base + x64::compile(workshop, unit, place) as u64;
+        x64::compile(workshop, unit, place);
         let code = workshop.a.finish();
         let bytes = code.len();
         assert!(bytes <= UNIT_BYTES && workshop.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
@@ -252,17 +255,17 @@ impl Cache {
             unsafe { self.sites.set(*sites, *site) };
             *sites += 1;
         }
-        let entry = memory.push(code);
+        let entry = memory.push(code) + x64::HEADER as u64;
         if let Some(profile) = profile {
-            profile.unit(unit.context.el, unit.blocks[0].va, entry, code);
+            profile.unit(unit.context.el, unit.blocks[0].va, entry, &code[x64::HEADER..]);
         }
         let page = key.pa & !0xfff;
         let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
         let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);
-        let translated = Translated { entry, stale, range: (page + low, page + high) };
+        let translated = Translated { entry, range: (page + low, page + high) };
         // Jumps to former translations of the same code go on to this one.
         for former in inner.dropped.get(&key).into_iter().flatten() {
-            inner.memory.patch64(*former, jump_to(*former, entry));
+            inner.memory.patch64(*former, transfer(JUMP, *former, entry));
         }
         inner.units.insert(key, translated);
         inner.pages.entry(page).or_default().push(key);
@@ -427,8 +430,12 @@ impl Cache {
     }
 }
 
-/// Eight bytes of code: a jump from `at` to `target`.
-fn jump_to(at: u64, target: u64) -> u64 {
+/// Opcodes with a displacement of 32 bits.
+const JUMP: u64 = 0xe9;
+const CALL: u64 = 0xe8;
+
+/// Eight bytes of code: a jump or call from `at` to `target`.
+fn transfer(opcode: u64, at: u64, target: u64) -> u64 {
     let displacement = target.wrapping_sub(at + 5) as u32;
-    0xe9 | u64::from(displacement) << 8
+    opcode | u64::from(displacement) << 8
 }

@@ -6,6 +6,7 @@ use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use super::frame::{Exit, Frame, PC, at};
+use super::x64::UNLINKED;
 use crate::mmu::tlb::{JUMPS, Memory};
 
 pub(super) type Asm = VecAssembler<X64Relocation>;
@@ -15,12 +16,17 @@ pub(super) type Asm = VecAssembler<X64Relocation>;
 pub(super) struct Thunks {
     /// `extern "sysv64" fn(frame, code) -> Exit`.
     pub enter: u64,
-    /// Jump here to return [`Exit::Stale`]; the PC is written.
-    pub stale: u64,
-    /// Returns [`Exit::Link`]; the PC and the link are written.
-    pub link: u64,
+    /// Called from a unit's entry: returns [`Exit::Stale`]. The unit's address is in the doubleword before the entry.
+    pub stale: Leaving,
+    /// Called from just behind a `jmp rel32`: returns [`Exit::Link`] for it. Where it leads is in the doubleword behind the
+    /// call.
+    pub link: Leaving,
+    /// The same for a jump with a guard (`Emitter::leave_edge`), unless that one is linked to another page.
+    pub guarded: u64,
+    /// Called to go on after the context may have changed, at the address in the doubleword behind the call.
+    pub sync: Leaving,
     /// Jump here to go on at the PC, which is written, after the context may have changed.
-    pub sync: u64,
+    pub resume: u64,
     /// Jump here with a [`Departure`](super::slow::Departure) in ESI and a syndrome in EDX; the PC is written.
     pub depart: u64,
     /// Jump here to go on at the guest address in RAX.
@@ -29,6 +35,13 @@ pub(super) struct Thunks {
     /// were or as the task's results say, or does not come back.
     pub slow: u64,
 }
+
+/// Two thunks for the same: by code that has addresses, and by code that holds in any page ([`Frame::page`]), whose
+/// addresses count from there.
+pub(super) type Leaving = [u64; 2];
+
+/// From the doubleword behind a guarded jump's call back to the guard's identity.
+const GUARD: i32 = 5 + 12 + 4;
 
 /// Host registers by number.
 pub(super) mod reg {
@@ -66,18 +79,51 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; jmp rsi
     );
 
-    for (address, exit) in [(&mut t.stale, Exit::Stale), (&mut t.link, Exit::Link)] {
-        *address = here(&a);
-        dynasm!(a ; .arch x64 ; mov eax, exit as i32 ; jmp ->leave);
+    let page = at(offset_of!(Frame, page));
+    let link = at(offset_of!(Frame, link));
+    for relative in [false, true] {
+        let at_page = |a: &mut Asm| {
+            if relative {
+                dynasm!(a ; .arch x64 ; add rax, [rbp + page]);
+            }
+        };
+        let n = usize::from(relative);
+        t.stale[n] = here(&a);
+        dynasm!(a ; .arch x64 ; pop rcx ; mov rax, [rcx - 5 - 8]);
+        at_page(&mut a);
+        dynasm!(a ; .arch x64 ; mov [rbp + PC], rax ; mov eax, Exit::Stale as i32 ; jmp ->leave);
+        t.link[n] = here(&a);
+        dynasm!(a ; .arch x64 ; pop rcx ; mov rax, [rcx] ; sub rcx, 5 + 4);
+        at_page(&mut a);
+        dynasm!(a ; .arch x64 ; jmp ->link);
+        t.sync[n] = here(&a);
+        dynasm!(a ; .arch x64 ; pop rcx ; mov rax, [rcx]);
+        at_page(&mut a);
+        dynasm!(a ; .arch x64 ; mov [rbp + PC], rax ; jmp ->sync);
     }
+    t.guarded = here(&a);
+    dynasm!(a
+        ; .arch x64
+        ; pop rcx
+        ; mov rax, [rcx]
+        ; cmp DWORD [rcx - GUARD], UNLINKED
+        ; jne ->indirect
+        // Bit 0 says that it has a guard.
+        ; sub rcx, GUARD - 1
+        ; ->link:
+        ; mov [rbp + link], rcx
+        ; mov [rbp + PC], rax
+        ; mov eax, Exit::Link as i32
+        ; jmp ->leave
+    );
 
     t.indirect = here(&a);
     let jumps = offset_of!(Memory, jumps) as i32;
     let mask = JUMPS as i32 - 1;
     let attention = at(offset_of!(Frame, attention));
-    let page = at(offset_of!(Frame, page));
     dynasm!(a
         ; .arch x64
+        ; ->indirect:
         ; mov rdx, [rbp + attention]
         ; mov ecx, eax
         ; shr ecx, 2
@@ -116,8 +162,8 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; ret
     );
 
-    t.sync = here(&a);
-    dynasm!(a ; .arch x64 ; mov esi, Exit::Sync as i32 ; jmp ->arrive);
+    t.resume = here(&a);
+    dynasm!(a ; .arch x64 ; ->sync: ; mov esi, Exit::Sync as i32 ; jmp ->arrive);
 
     t.depart = here(&a);
     let depart = at(offset_of!(Frame, depart));

@@ -103,9 +103,11 @@ pub(super) struct Place {
     pub optimizations: Optimizations,
 }
 
-/// Translates a unit; its code and its sites are in the workshop. Returns the offset of the code that is to replace the
-/// unit when it is stale.
-pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usize {
+/// Bytes before a unit's entry: its address, as [`Thunks::stale`] takes it.
+pub(super) const HEADER: usize = 8;
+
+/// Translates a unit; its code and its sites are in the workshop.
+pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) {
     let Workshop {
         mut a,
         mut sites,
@@ -161,23 +163,19 @@ pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) -> usi
     let (x, v) = e.survey.homes.split_at(usize::from(FIRST_V));
     e.x.begin_unit(x);
     e.v.begin_unit(v);
+    e.address_datum(unit.blocks[0].va);
     e.entry();
     for (n, block) in unit.blocks.iter().enumerate() {
         e.emit_block(n, block);
     }
     e.emit_cold();
-    let stale = e.a.offset().0;
-    e.leave_to(unit.blocks[0].va);
-    let address = e.thunks.stale;
-    dynasm!(e.a ; .arch x64 ; jmp extern address as usize);
     e.emit_pool();
     let Emitter { a, sites, survey, cold, pool, exits, labels, lives, groups, at, conditions, .. } = e;
     *workshop = Workshop { a, sites, survey, cold, pool, exits, labels, lives, groups, at, conditions };
-    stale
 }
 
 impl<'a> Emitter<'a> {
-    /// The unit's entry: eight bytes that can be overwritten by a jump, then the homes.
+    /// The unit's entry: eight bytes that can be overwritten by a jump or call, then the homes.
     fn entry(&mut self) {
         self.a.extend([0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0]);
         for (home, guest) in self.homes(self.survey.all) {

@@ -7,7 +7,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use super::super::frame::{self, Frame, PC};
 use super::super::optimizations::Optimizations;
 use super::super::site::HomeSet;
-use super::super::thunks::reg;
+use super::super::thunks::{Leaving, reg};
 use super::Emitter;
 use super::alloc::At;
 use crate::ir::block::{Code, Comparison, FIRST_V, Term, Val};
@@ -60,9 +60,7 @@ impl Emitter<'_> {
                 self.settle_flags();
                 self.settle_exit();
                 self.write_homes(self.dirty);
-                self.leave_to(next);
-                let sync = self.thunks.sync;
-                dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
+                self.leave_by(self.thunks.sync, next);
             }
             Term::Poll(next) => {
                 self.settle_flags();
@@ -72,8 +70,8 @@ impl Emitter<'_> {
                 self.jump_to(n, next);
             }
             Term::Resume => {
-                let sync = self.thunks.sync;
-                dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
+                let resume = self.thunks.resume;
+                dynasm!(self.a ; .arch x64 ; jmp extern resume as usize);
             }
             // The last instruction's thunk does not come back.
             Term::Raised => dynasm!(self.a ; .arch x64 ; ud2),
@@ -96,12 +94,29 @@ impl Emitter<'_> {
         dynasm!(self.a ; .arch x64 ; mov [rbp + PC], rax);
     }
 
+    /// Calls a thunk that leaves the unit for an address.
+    fn leave_by(&mut self, thunk: Leaving, va: u64) {
+        let thunk = thunk[usize::from(self.unit.context.relative())];
+        dynasm!(self.a ; .arch x64 ; call extern thunk as usize);
+        self.address_datum(va);
+    }
+
+    /// An address, for thunks: where the unit holds at any, by its distance from the unit's page.
+    pub(super) fn address_datum(&mut self, va: u64) {
+        self.a.extend(self.place_of(va).to_le_bytes());
+    }
+
+    fn place_of(&self, va: u64) -> u64 {
+        if self.unit.context.relative() { va.wrapping_sub(self.block.va & !0xfff) } else { va }
+    }
+
     /// Brings an address to RAX; the flags stay.
     fn target(&mut self, va: u64) {
+        let place = self.place_of(va);
         if self.unit.context.relative() {
-            self.near(0, va.wrapping_sub(self.block.va & !0xfff));
+            self.near(0, place);
         } else {
-            self.move_constant(0, va);
+            self.move_constant(0, place);
         }
     }
 
@@ -214,9 +229,7 @@ impl Emitter<'_> {
             Why::Attention => {
                 self.settle_exit();
                 self.write_homes(dirty);
-                self.leave_to(target);
-                let sync = self.thunks.sync;
-                dynasm!(self.a ; .arch x64 ; jmp extern sync as usize);
+                self.leave_by(self.thunks.sync, target);
             }
         }
     }
@@ -261,40 +274,27 @@ impl Emitter<'_> {
             self.poll();
             dynasm!(self.a ; .arch x64 ; jne =>attention);
         }
-        let link = frame::at(offset_of!(Frame, link));
-        let thunk = self.thunks.link;
         if !far {
-            // jmp rel32 to the instruction behind it, its displacement aligned; then the displacement's address.
+            // jmp rel32 to the instruction behind it, its displacement aligned.
             self.align_field(1);
             self.a.extend([0xe9, 0, 0, 0, 0]);
-            dynasm!(self.a ; .arch x64 ; lea rcx, [rip - 4 - 7] ; mov [rbp + link], rcx);
-            self.leave_to(target);
-            dynasm!(self.a ; .arch x64 ; jmp extern thunk as usize);
+            self.leave_by(self.thunks.link, target);
         } else if self.unit.context.relative() {
             self.target(target);
             self.indirect();
         } else {
             // cmp [identity of the page there], imm32; jne rel32; nop; jmp rel32: both fields aligned. Both jumps lead behind
-            // them, at first; there, the address of the identity.
+            // them, at first.
             let code = offset_of!(Memory, code) as i32 + 4 * slot(target) as i32;
-            let indirect = self.thunks.indirect;
+            let guarded = self.thunks.guarded;
             self.align_field(7);
             dynasm!(self.a
                 ; .arch x64
                 ; cmp DWORD [r15 + code], DWORD UNLINKED
                 ; .bytes [0x0f, 0x85, 6, 0, 0, 0, 0x90, 0xe9, 0, 0, 0, 0]
-                ; lea rcx, [rip - 4 - 12 - 7]
+                ; call extern guarded as usize
             );
-            self.move_constant(0, target);
-            dynasm!(self.a
-                ; .arch x64
-                ; cmp DWORD [rcx], UNLINKED
-                ; jne extern indirect as usize
-                ; or rcx, 1
-                ; mov [rbp + link], rcx
-                ; mov [rbp + PC], rax
-                ; jmp extern thunk as usize
-            );
+            self.address_datum(target);
         }
         const { assert!(ENTRIES * 4 <= i32::MAX as usize) };
     }
