@@ -1,7 +1,7 @@
 //! The emulators that are compared, and how each starts the same machine.
 
 use crate::target_dir;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Who runs the guest.
@@ -13,10 +13,20 @@ pub enum Emulator {
     QemuMax,
     /// QEMU's TCG with the CPU of a phone.
     QemuA76,
+    /// Another build of this project's binary.
+    Other(&'static Path),
 }
 
 /// QEMU's CPU models that are tried; per work the better one counts.
 pub const PEERS: &[Emulator] = &[Emulator::QemuMax, Emulator::QemuA76];
+
+/// What those with whom Handset is compared are called at the head of a column.
+pub fn column(peers: &[Emulator]) -> &'static str {
+    match peers {
+        [Emulator::Other(_)] => "the other build",
+        _ => "QEMU",
+    }
+}
 
 /// The guests' RAM.
 pub const MEMORY_MIB: u64 = 2048;
@@ -37,13 +47,23 @@ impl Emulator {
             Self::Handset => "Handset",
             Self::QemuMax => "QEMU max",
             Self::QemuA76 => "QEMU cortex-a76",
+            Self::Other(_) => "the other build",
+        }
+    }
+
+    /// Handset's binary, if it is that.
+    fn handset(self) -> Option<PathBuf> {
+        match self {
+            Self::Handset => Some(target_dir().join("release/handset")),
+            Self::Other(binary) => Some(binary.to_path_buf()),
+            Self::QemuMax | Self::QemuA76 => None,
         }
     }
 
     /// QEMU's `-cpu`.
     pub fn cpu(self) -> &'static str {
         match self {
-            Self::Handset => "",
+            Self::Handset | Self::Other(_) => "",
             Self::QemuMax => "max,pauth=off,sve=off,sme=off",
             Self::QemuA76 => "cortex-a76",
         }
@@ -53,8 +73,8 @@ impl Emulator {
     pub fn bare_metal(self, image: &Path, cpus: u32) -> Command {
         let smp = cpus.to_string();
         let mut command;
-        if self == Self::Handset {
-            command = Command::new(target_dir().join("release/handset"));
+        if let Some(binary) = self.handset() {
+            command = Command::new(binary);
             command.args(["run", "--headless", "--serial", "stdio", "--net", "none", "--memory", "1G", "--smp", &smp]);
             command.arg("--kernel");
         } else {
@@ -75,10 +95,10 @@ impl Emulator {
         // Both emulators fill their slots from the top, and Linux counts from below: the last drive is vda.
         let drives = machine.disk.map(|disk| (disk, "readonly")).into_iter();
         let drives = drives.chain(root.iter().map(|disk| (disk.as_path(), "snapshot")));
-        let ours = self == Self::Handset;
+        let ours = self.handset();
         let mut command;
-        if ours {
-            command = Command::new(target_dir().join("release/handset"));
+        if let Some(binary) = &ours {
+            command = Command::new(binary);
             command.args(["run", "--headless", "--serial", "stdio", "--net", "none"]);
             command.args(["--memory", &format!("{MEMORY_MIB}M"), "--smp", &machine.smp.to_string()]);
             for (disk, how) in drives {
@@ -99,7 +119,7 @@ impl Emulator {
                 command.args(["-drive", &drive, "-device", &format!("virtio-blk-device,drive=d{number}")]);
             }
         }
-        let dashes = if ours { "--" } else { "-" };
+        let dashes = if ours.is_some() { "--" } else { "-" };
         for (option, file) in [("kernel", "Image"), ("initrd", "initrd.gz")] {
             command.arg(format!("{dashes}{option}")).arg(guest.join(file));
         }

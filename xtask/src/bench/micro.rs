@@ -3,7 +3,7 @@
 //! The firmware crate's example `micro` writes the images and lists them. QEMU is the one with `-cpu max`. They count in no mean.
 
 use super::console::Console;
-use super::emulator::{Emulator, PEERS};
+use super::emulator::{Emulator, column};
 use super::table::{Spread, spread};
 use crate::{cargo, progress, target_dir};
 use anyhow::{Context, Result, ensure};
@@ -51,16 +51,16 @@ pub fn is_wanted(only: &[String], name: &str) -> bool {
     only.is_empty() || only.iter().any(|word| word == CLASS || name.contains(word.as_str()))
 }
 
-/// Runs each so often on both emulators in turn; the table, which is empty if there are none.
-pub fn measure(micros: &[Micro], rounds: u16, alone: bool) -> Result<String> {
+/// Runs each so often on Handset and the first of its peers in turn; the table, which is empty if there are none.
+pub fn measure(micros: &[Micro], rounds: u16, peers: &[Emulator]) -> Result<String> {
     let mut lines = Vec::new();
     for micro in micros {
         let image = folder().join(format!("{}.img", micro.name));
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             ours.push(nanoseconds(Emulator::Handset, micro, &image)?);
-            if !alone {
-                theirs.push(nanoseconds(PEERS[0], micro, &image)?);
+            if let Some(peer) = peers.first() {
+                theirs.push(nanoseconds(*peer, micro, &image)?);
             }
         }
         let ours = spread(ours).context("there is at least one round")?;
@@ -70,7 +70,8 @@ pub fn measure(micros: &[Micro], rounds: u16, alone: bool) -> Result<String> {
     if lines.is_empty() {
         return Ok(String::new());
     }
-    let head = "| micro-benchmark | operation | Handset, ns | QEMU, ns | ratio |\n|---|---|---|---|---|\n";
+    let peer = column(peers);
+    let head = format!("| micro-benchmark | operation | Handset, ns | {peer}, ns | ratio |\n|---|---|---|---|---|\n");
     Ok(format!("{head}{}", lines.concat()))
 }
 

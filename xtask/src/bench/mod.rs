@@ -33,6 +33,9 @@ pub struct Options {
     /// Handset alone, without QEMU; nothing is written to docs/performance.md
     #[arg(long)]
     alone: bool,
+    /// Another build of `handset` in QEMU's place, to see what a change gave; nothing is written to docs/performance.md
+    #[arg(long, value_name = "FILE", conflicts_with = "alone")]
+    against: Option<PathBuf>,
     /// List what there is to measure, by class, and measure nothing
     #[arg(long)]
     list: bool,
@@ -41,6 +44,7 @@ pub struct Options {
 /// One run under way.
 struct Bench {
     options: Options,
+    peers: Vec<Emulator>,
     kernel_guest: PathBuf,
     disk_guest: PathBuf,
     programs: PathBuf,
@@ -66,9 +70,10 @@ pub fn run(options: Options) -> Result<()> {
             micro::CLASS
         );
     }
+    let peers = options.peers()?;
     host::set_up(host::EVERYTHING)?;
     progress::run("build handset", cargo().args(["build", "--release", "--package", "handset"]))?;
-    let micro_table = micro::measure(&micros, options.rounds, options.alone)?;
+    let micro_table = micro::measure(&micros, options.rounds, &peers)?;
     if !work_wanted {
         print!("{micro_table}");
         return Ok(());
@@ -78,18 +83,33 @@ pub fn run(options: Options) -> Result<()> {
         disk_guest: guests::fetch("debian12-bench", false)?,
         programs: disk::make(&target_dir().join("bench"))?,
         options,
+        peers,
         samples: Samples::default(),
         held: Vec::new(),
         failures: Vec::new(),
         micro_table,
     };
-    let peers: &[Emulator] = if bench.options.alone { &[] } else { PEERS };
     for round in 1..=bench.options.rounds {
-        for emulator in std::iter::once(&Emulator::Handset).chain(peers) {
-            bench.round(round, *emulator);
+        for emulator in std::iter::once(Emulator::Handset).chain(bench.peers.clone()) {
+            bench.round(round, emulator);
         }
     }
     bench.finish()
+}
+
+impl Options {
+    /// Whom Handset is compared with.
+    fn peers(&self) -> Result<Vec<Emulator>> {
+        match &self.against {
+            _ if self.alone => Ok(Vec::new()),
+            None => Ok(PEERS.to_vec()),
+            Some(file) => {
+                let file = std::path::absolute(file).with_context(|| format!("--against {}", file.display()))?;
+                anyhow::ensure!(file.is_file(), "--against {}: no such file", file.display());
+                Ok(vec![Emulator::Other(Box::leak(file.into_boxed_path()))])
+            }
+        }
+    }
 }
 
 /// Whether `--only` lets a work of the table through.
@@ -181,7 +201,7 @@ impl Bench {
     /// Prints, writes, and says whether all went well.
     fn finish(&self) -> Result<()> {
         let rows = self.samples.rows();
-        let table = format!("{}\n{}", report::table(&self.samples, &rows, &self.held), self.micro_table);
+        let table = format!("{}\n{}", report::table(&self.samples, &rows, &self.held, &self.peers), self.micro_table);
         println!("{table}\n{}", report::summary(&rows));
         for (name, emulator, output) in self.samples.disagreements() {
             eprintln!("{name}: {} said: {}", emulator.name(), output.trim_end());
@@ -189,7 +209,7 @@ impl Bench {
         if !self.failures.is_empty() {
             bail!("{} failures:\n{}", self.failures.len(), self.failures.join("\n"));
         }
-        if self.options.only.is_empty() && !self.options.alone {
+        if self.options.only.is_empty() && self.peers == PEERS {
             report::write(&table, &rows, &self.disk_guest, self.options.rounds.into())?;
             eprintln!("  wrote docs/performance.md");
         }

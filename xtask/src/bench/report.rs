@@ -1,7 +1,7 @@
 //! What a run says: the table for the terminal, and `docs/performance.md`, of which only what stands between two marks is
 //! written; the rest is for people.
 
-use super::emulator::{Emulator, MEMORY_MIB, PEERS};
+use super::emulator::{Emulator, MEMORY_MIB, PEERS, column};
 use super::process::Memory;
 use super::table::{Row, Samples, class_means, mean};
 use crate::{progress, workspace};
@@ -20,10 +20,11 @@ const PLOT: &str = "docs/images/performance.svg";
 pub type Held = (Emulator, u32, Memory);
 
 /// The table, with what sums it up.
-pub fn table(samples: &Samples, rows: &[Row], held: &[Held]) -> String {
-    let mut text =
-        "| workload | Handset | QEMU | ratio | ratio of CPU time | same output |\n|---|---|---|---|---|---|\n"
-            .to_owned();
+pub fn table(samples: &Samples, rows: &[Row], held: &[Held], peers: &[Emulator]) -> String {
+    let column = column(peers);
+    let mut text = format!(
+        "| workload | Handset | {column} | ratio | ratio of CPU time | same output |\n|---|---|---|---|---|---|\n"
+    );
     let mut line = |words: String| writeln!(text, "{words}").expect("a String takes all text");
     let mut class = None;
     for row in rows {
@@ -32,7 +33,7 @@ pub fn table(samples: &Samples, rows: &[Row], held: &[Held]) -> String {
             line(format!("| **{}** | | | **{mean:.1}×** | | |", row.class.names().0));
         }
         let seconds = |s: super::table::Spread| format!("{:.2} ({:.2}–{:.2})", s.median, s.low, s.high);
-        let peer = if row.peer == PEERS[0] { "" } else { " a76" };
+        let peer = if row.peer == Emulator::QemuA76 { " a76" } else { "" };
         let same = if row.same { "yes" } else { "**NO**" };
         line(format!(
             "| {} | {} | {}{peer} | {:.1}× | {:.1}× | {same} |",
@@ -46,9 +47,9 @@ pub fn table(samples: &Samples, rows: &[Row], held: &[Held]) -> String {
     if let Some(mean) = mean(rows.iter()) {
         line(format!("| **all {}, geometric mean** | | | **{mean:.2}×** | | |", rows.len()));
     }
-    let scaling = samples.scaling();
+    let scaling = samples.scaling(peers.first().copied().unwrap_or(Emulator::Handset));
     if !scaling.is_empty() {
-        line("\n| two vCPUs, times as fast as one | Handset | QEMU |\n|---|---|---|".to_owned());
+        line(format!("\n| two vCPUs, times as fast as one | Handset | {column} |\n|---|---|---|"));
         for (name, ours, theirs) in scaling {
             let theirs = theirs.map_or(String::new(), |times| format!("{times:.2}×"));
             line(format!("| {name} | {ours:.2}× | {theirs} |"));

@@ -1,7 +1,7 @@
 //! What many samples say: medians, their spread, who is faster, and whether all computed the same.
 
 use super::boot::Sample;
-use super::emulator::{Emulator, PEERS};
+use super::emulator::Emulator;
 use super::work::{ALL, CLASSES, Class};
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub struct Row {
     pub class: Class,
     pub name: String,
     pub ours: Spread,
-    /// Of the QEMU that was faster here.
+    /// Of the peer that was faster here.
     pub theirs: Spread,
     pub peer: Emulator,
     /// The medians of CPU time, for the same two.
@@ -37,7 +37,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// How many times as fast as QEMU.
+    /// How many times as fast as the peer.
     pub fn ratio(&self) -> f64 {
         self.theirs.median / self.ours.median
     }
@@ -49,12 +49,17 @@ impl Samples {
         self.0.entry(key).or_default().entry(emulator).or_default().push(sample);
     }
 
-    /// Whether this is a QEMU that need not be asked again, since another was faster by a tenth or more.
+    /// Whether this is a peer that need not be asked again, since another was faster by a tenth or more.
     pub fn is_beaten(&self, key: Key, emulator: Emulator) -> bool {
         let median = |who| self.spread(key, who).map(|spread| spread.median);
-        let others = PEERS.iter().filter(|peer| **peer != emulator).filter_map(|peer| median(*peer));
+        let others = self.peers(key).filter(|peer| *peer != emulator).filter_map(median);
         let best = others.min_by(f64::total_cmp);
         emulator != Emulator::Handset && best.zip(median(emulator)).is_some_and(|(best, own)| own > best * 1.1)
+    }
+
+    /// Who else has done that.
+    fn peers(&self, key: Key) -> impl Iterator<Item = Emulator> {
+        self.0.get(&key).into_iter().flatten().map(|(who, _)| *who).filter(|who| *who != Emulator::Handset)
     }
 
     fn spread(&self, key: Key, emulator: Emulator) -> Option<Spread> {
@@ -65,14 +70,14 @@ impl Samples {
         Some(spread(self.0.get(&key)?.get(&emulator)?.iter().map(|sample| sample.cpu).collect())?.median)
     }
 
-    /// The table: a row for each work that both Handset and a QEMU have done.
+    /// The table: a row for each work that both Handset and a peer have done.
     pub fn rows(&self) -> Vec<Row> {
         self.0
             .iter()
             .filter_map(|(key, samples)| {
                 let work = &ALL[key.0];
                 let ours = self.spread(*key, Emulator::Handset)?;
-                let peers = PEERS.iter().filter_map(|peer| Some((*peer, self.spread(*key, *peer)?)));
+                let peers = self.peers(*key).filter_map(|peer| Some((peer, self.spread(*key, peer)?)));
                 let (peer, theirs) = peers.min_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
                 let mut outputs = samples.values().flatten().map(|sample| &sample.output);
                 let first = outputs.next()?;
@@ -99,12 +104,11 @@ impl Samples {
         all
     }
 
-    /// How many times as fast two vCPUs are as one, for each work that ran on both: the name, Handset's, QEMU's.
-    pub fn scaling(&self) -> Vec<(&'static str, f64, Option<f64>)> {
+    /// How many times as fast two vCPUs are as one, for each work that ran on both: the name, Handset's, a peer's.
+    pub fn scaling(&self, peer: Emulator) -> Vec<(&'static str, f64, Option<f64>)> {
         let times = |index, who| Some(self.spread((index, 1), who)?.median / self.spread((index, 2), who)?.median);
         let both = (0..ALL.len()).filter(|index| ALL[*index].class == Class::Parallel);
-        both.filter_map(|index| Some((ALL[index].name, times(index, Emulator::Handset)?, times(index, PEERS[0]))))
-            .collect()
+        both.filter_map(|index| Some((ALL[index].name, times(index, Emulator::Handset)?, times(index, peer)))).collect()
     }
 }
 
@@ -178,7 +182,7 @@ mod tests {
         let bzip2 = index("2 × bzip2 at once");
         samples.add((bzip2, 1), Emulator::Handset, sample(4.0, "0\n"));
         samples.add((bzip2, 2), Emulator::Handset, sample(2.0, "0\n"));
-        assert_eq!(samples.scaling(), [("2 × bzip2 at once", 2.0, None)]);
+        assert_eq!(samples.scaling(Emulator::QemuMax), [("2 × bzip2 at once", 2.0, None)]);
         assert!(samples.rows().is_empty(), "without QEMU there is no ratio");
     }
 }
