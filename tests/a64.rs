@@ -146,6 +146,25 @@ fn translated_vector_programs_do_what_the_interpreter_does() {
     translate(&mut Interpreter, number("HANDSET_FUZZ", 4000), |n| program(&mut generator, n));
 }
 
+/// What the translator makes one operation of, or two of the same rounds: aese and aesmc, aesd and aesimc, sha256h and
+/// sha256h2; and the same with something between or on other registers.
+#[test]
+fn instructions_that_go_together_do_what_they_do_alone() {
+    let rounds = [0x4e28_4820, 0x4e28_6800, 0x4e28_5822, 0x4e28_7842, 0x4e28_4827, 0x4e28_68e8, 0x4e28_68e9];
+    let halves = [0x4ea4_1c83, 0x5e06_40a4, 0x5e06_5065, 0x5e06_40a4, 0x4e28_4827, 0x5e06_5065, 0x5e06_5085];
+    let mut random = Random(number("HANDSET_FUZZ_SEED", 4));
+    let mut next = |n: u64| {
+        let mut state = State::default();
+        state.v.fill_with(|| u128::from(random.bits()) << 64 | u128::from(random.bits()));
+        let words = if n % 2 == 0 { rounds.to_vec() } else { halves.to_vec() };
+        Case { model: Model::Max, words, state, buffer: vec![0; PAGE] }
+    };
+    match judge() {
+        Some(mut qemu) => translate(&mut qemu, 20, &mut next),
+        None => translate(&mut Interpreter, 20, &mut next),
+    }
+}
+
 /// The groups of testable rows, in the order of the table.
 fn groups() -> Vec<&'static str> {
     let mut groups: Vec<_> = rows().filter(|row| testable(row)).map(|row| row.group).collect();

@@ -142,7 +142,7 @@ bitflags! {
     /// What the translator asks of every instruction.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Effects: u8 {
-        /// It can be dropped when its result is unused.
+        /// It can be dropped when its result is unused, or of a guest register: when nobody sees what it writes.
         const PURE = 1 << 0;
         /// It may end in an exception or otherwise leave the unit.
         const MAY_EXIT = 1 << 1;
@@ -221,7 +221,7 @@ impl Code {
     fn effects(self) -> Effects {
         match self {
             Self::Imm | Self::Near | Self::ImmV | Self::GetX(_) | Self::GetV(_) | Self::Second => Effects::PURE,
-            Self::SetX(_) | Self::SetV(_) => Effects::empty(),
+            Self::SetX(_) | Self::SetV(_) => Effects::PURE,
             Self::Op(op) if op.row().env => Effects::empty(),
             Self::Op(_) => Effects::PURE,
             Self::Flags(FlagsOp::Adc | FlagsOp::Sbc, _) | Self::CondFlags(..) => {

@@ -1,7 +1,7 @@
 //! Lift: the [`Build`] that records what instructions mean as IR.
 
 use super::block::{Block, Call, Code, Comparison, FlagsOp, Operand, Term, Val};
-use super::op::{EvalFn, Op, OpSink};
+use super::op::{CryptoOp, EvalFn, Op, OpSink};
 use super::{AtomicOp, Barrier, Build, Cond, Context, Exception, Flow, Mem, SysEnc, Wait};
 use crate::state::FpEnv;
 
@@ -124,6 +124,18 @@ impl Lift {
         Some(eval(&mut FpEnv::default(), &values[..args.len()], imm) as u64)
     }
 
+    /// An operation on another's result that is one operation.
+    fn combined(&self, op: Op, args: &[Val]) -> Option<(CryptoOp, Val)> {
+        let (Op::Crypto(after), true) = (op, self.simplify) else { return None };
+        let inst = &self.block.insts[usize::from(args[0].0)];
+        let round = match (inst.code, after) {
+            (Code::Op(Op::Crypto(CryptoOp::AesSubShift)), CryptoOp::AesMix) => CryptoOp::AesRound,
+            (Code::Op(Op::Crypto(CryptoOp::AesInvSubShift)), CryptoOp::AesInvMix) => CryptoOp::AesInvRound,
+            _ => return None,
+        };
+        Some((round, inst.args[0]))
+    }
+
     fn pair(&mut self, code: Code, args: &[Val]) -> (Val, Val) {
         let first = self.push(code, args, 0);
         (first, self.push(Code::Second, &[first], 0))
@@ -162,9 +174,12 @@ impl OpSink for Lift {
         word
     }
     fn apply(&mut self, op: Op, eval: EvalFn, args: &[Val], imm: u64) -> Val {
-        match self.folded(op, eval, args, imm) {
-            Some(value) => self.imm(value),
-            None => self.push(Code::Op(op), args, imm),
+        if let Some(value) = self.folded(op, eval, args, imm) {
+            self.imm(value)
+        } else if let Some((op, arg)) = self.combined(op, args) {
+            self.push(Code::Op(Op::Crypto(op)), &[arg], 0)
+        } else {
+            self.push(Code::Op(op), args, imm)
         }
     }
 }

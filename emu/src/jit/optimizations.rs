@@ -32,6 +32,8 @@ bitflags! {
         const CALLS = 1 << 9;
         /// Operations by host instructions rather than by calls of the interpreter's.
         const NATIVE = 1 << 10;
+        /// What a guest register is given is not written when it is given something else before anybody can look.
+        const DEAD_WRITES = 1 << 11;
     }
 }
 
@@ -133,7 +135,7 @@ mod tests {
     fn a_name_that_is_none_is_said() {
         for list in ["-link", "", "links,,jumps", "-all-of-it", "LINKS"] {
             let said = list.parse::<Optimizations>().unwrap_err().to_string();
-            assert!(said.ends_with("probes, probe-sharing, links, jumps, calls, native"), "{said}");
+            assert!(said.ends_with("probes, probe-sharing, links, jumps, calls, native, dead-writes"), "{said}");
         }
     }
 }

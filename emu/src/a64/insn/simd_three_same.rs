@@ -185,7 +185,7 @@ crate::rows! {
     |b, q, rm, rn, rd| { bitwise(b, q, [rd, rn, rm], |b, _, x, y| b.v_bic(x, y)) }
 
     orr_v "0 q 0 01110 10 1 rm:5 00011 1 rn:5 rd:5" "orr {rd|v}.{q|arr}, {rn|v}.{q|arr}, {rm|v}.{q|arr}"
-    |b, q, rm, rn, rd| { bitwise(b, q, [rd, rn, rm], |b, _, x, y| b.v_or(x, y)) }
+    |b, q, rm, rn, rd| { bitwise(b, q, [rd, rn, rm], |b, _, x, y| if rn == rm { x } else { b.v_or(x, y) }) }
 
     eor_v "0 q 1 01110 00 1 rm:5 00011 1 rn:5 rd:5" "eor {rd|v}.{q|arr}, {rn|v}.{q|arr}, {rm|v}.{q|arr}"
     |b, q, rm, rn, rd| { bitwise(b, q, [rd, rn, rm], |b, _, x, y| b.v_xor(x, y)) }

@@ -23,6 +23,12 @@ crate::ops! {
     aes_mix: AesMix(a: V) -> V { mix_columns(a, [2, 3, 1, 1]) }
     /// AES InvMixColumns.
     aes_inv_mix: AesInvMix(a: V) -> V { mix_columns(a, [14, 11, 13, 9]) }
+    /// The first two steps, then the third, as one round but for its key.
+    aes_round: AesRound(a: V) -> V { mix_columns(substitute(shift_rows(a, 5), &AES_SBOX), [2, 3, 1, 1]) }
+    /// The inverse steps in the same order (FIPS 197, 5.3.5).
+    aes_inv_round: AesInvRound(a: V) -> V {
+        mix_columns(substitute(shift_rows(a, 13), &AES_INV_SBOX), [14, 11, 13, 9])
+    }
     /// Polynomial product of the low doublewords.
     pmull64: Pmull64(a: V, b: V) -> V {
         (0..64).filter(|i| b >> i & 1 != 0).fold(0, |sum, i| sum ^ u128::from(a as u64) << i)

@@ -82,6 +82,11 @@ impl Registers {
         self.pinned = 0;
     }
 
+    /// Whether a register holds nothing that is needed.
+    pub fn is_idle(&self, r: u8) -> bool {
+        (self.homes | self.taken | self.pinned) >> r & 1 == 0
+    }
+
     fn own(&mut self, r: u8, val: Val) {
         self.owner[usize::from(r)] = val;
         self.taken |= 1 << r;

@@ -280,7 +280,8 @@ fn successors(term: &Term) -> [Option<u64>; 2] {
 pub(super) struct Life {
     /// The index of its last use; the block's length for the terminator.
     pub last_use: u16,
-    /// Its uses by instructions that are not dead.
+    /// Its uses by instructions that are not dead; what gives a guest register a value is used once, or never if another
+    /// does so before anybody can look.
     pub uses: u16,
     /// It is an address, a sum that one access alone uses, so that the access adds by itself; or the sum's second part, a
     /// value times 2, 4 or 8.
@@ -329,12 +330,27 @@ pub(super) fn lives(
         }
     }
     let mut nzcv = nzcv_out;
+    // Guest registers that are given a value before anybody looks.
+    let mut replaced = 0u64;
+    let may_drop = if optimizations.contains(Optimizations::DEAD_WRITES) { u64::MAX } else { 0 };
     for (n, inst) in block.insts.iter().enumerate().rev() {
         let life = lives[n];
         lives[n].nzcv = nzcv;
-        if life.uses == 0 && inst.effects.contains(Effects::PURE) {
+        let (read, written) = match inst.code {
+            Code::GetX(r) => (1 << r, 0),
+            Code::GetV(r) => (1 << (FIRST_V + r), 0),
+            Code::SetX(r) => (0, 1 << r),
+            Code::SetV(r) => (0, 1 << (FIRST_V + r)),
+            _ => (0, 0),
+        };
+        if written & !replaced != 0 {
+            lives[n].uses = 1;
+            replaced |= written & may_drop;
+        }
+        if lives[n].uses == 0 && inst.effects.contains(Effects::PURE) {
             continue;
         }
+        replaced &= !read;
         // An access that finds its page by another's probe needs no address of its own, and takes no exception.
         let is_guest = life.group != ALONE && !life.probes;
         for arg in inst.args().skip(is_guest.into()) {
@@ -348,6 +364,9 @@ pub(super) fn lives(
                 let part = &mut lives[usize::from(part.0)];
                 part.last_use = part.last_use.max(life.last_use);
             }
+        }
+        if !is_guest && inst.effects.contains(Effects::MAY_EXIT) {
+            replaced = 0;
         }
         nzcv &= !inst.effects.contains(Effects::WRITES_NZCV);
         nzcv |= !is_guest && inst.effects.intersects(Effects::READS_NZCV | Effects::MAY_EXIT);

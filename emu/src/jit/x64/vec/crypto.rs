@@ -7,12 +7,12 @@ use std::arch::is_x86_feature_detected;
 use dynasmrt::{DynasmApi, dynasm};
 
 use super::encode::{
-    S0, S1, S2, VAESDECLAST, VAESENC, VAESENCLAST, VAESIMC, VPADD, VPALIGNR, VPCLMULQDQ, VPOR, VPSHUFD, VPSUB, VPXOR,
-    VSHUFPS, splat,
+    S0, S1, S2, VAESDEC, VAESDECLAST, VAESENC, VAESENCLAST, VAESIMC, VPADD, VPALIGNR, VPCLMULQDQ, VPOR, VPSHUFD, VPSUB,
+    VPXOR, VSHUFPS, splat,
 };
 use super::{Emitter, Regs};
-use crate::ir::block::{Inst, Val};
-use crate::ir::op::CryptoOp;
+use crate::ir::block::{Code, Inst, Val};
+use crate::ir::op::{CryptoOp, Op};
 
 /// The CRC-32 polynomial, reflected, with its highest power in bit 0.
 const POLYNOMIAL: u64 = 0xedb8_8320 << 1 | 1;
@@ -89,7 +89,7 @@ impl Emitter<'_> {
         let Regs { d, a, b, c } = regs;
         let sha = is_x86_feature_detected!("sha");
         match op {
-            O::AesSubShift | O::AesInvSubShift | O::AesMix | O::AesInvMix => {
+            O::AesSubShift | O::AesInvSubShift | O::AesMix | O::AesInvMix | O::AesRound | O::AesInvRound => {
                 return is_x86_feature_detected!("aes") && self.aes(op, d, a);
             }
             O::Pmull64 if is_x86_feature_detected!("pclmulqdq") => self.vex_imm(VPCLMULQDQ, d, a, b, 0),
@@ -121,7 +121,9 @@ impl Emitter<'_> {
                 self.vex_imm(VSHUFPS, d, S0, S1, 0xbb);
             }
             O::Sha256h2 if sha => {
-                self.sha256_rounds(b, a, c);
+                if !self.follows_its_half() {
+                    self.sha256_rounds(b, a, c);
+                }
                 self.vex_imm(VSHUFPS, d, S0, S1, 0x11);
             }
             O::Sha256su0 if sha => {
@@ -143,6 +145,8 @@ impl Emitter<'_> {
         match op {
             CryptoOp::AesSubShift => self.vex(VAESENCLAST, d, a, S0),
             CryptoOp::AesInvSubShift => self.vex(VAESDECLAST, d, a, S0),
+            CryptoOp::AesRound => self.vex(VAESENC, d, a, S0),
+            CryptoOp::AesInvRound => self.vex(VAESDEC, d, a, S0),
             // The inverse of the other two steps, then all three.
             CryptoOp::AesMix => {
                 self.vex(VAESDECLAST, d, a, S0);
@@ -172,16 +176,33 @@ impl Emitter<'_> {
         self.vex_imm(VPSHUFD, d, 0, d, 0x1b);
     }
 
+    /// Whether SHA256H of the same arguments stands just before this SHA256H2, so that S0 and S1 hold its rounds.
+    fn follows_its_half(&self) -> bool {
+        let insts = &self.block.insts;
+        let [efgh, abcd, wk, ..] = insts[self.index].args;
+        let is_move = |inst: &Inst| matches!(inst.code, Code::GetV(_) | Code::SetV(_));
+        insts[..self.index].iter().rposition(|inst| !is_move(inst)).is_some_and(|n| {
+            insts[n].code == Code::Op(Op::Crypto(CryptoOp::Sha256h))
+                && insts[n].args[..3] == [abcd, efgh, wk]
+                && self.is_used(Val(n as u16))
+        })
+    }
+
     /// Four rounds: afterwards S0 holds F, E, B, A and S1 H, G, D, C from the lowest word up.
     fn sha256_rounds(&mut self, abcd: u8, efgh: u8, wk: u8) {
         self.vex_imm(VSHUFPS, S0, efgh, abcd, 0x11);
         self.vex_imm(VSHUFPS, S1, efgh, abcd, 0xbb);
         // XMM0 is an argument by itself.
-        self.copy(S2, 0);
+        let idle = self.v.is_idle(0);
+        if !idle {
+            self.copy(S2, 0);
+        }
         self.copy(0, wk);
         self.sha(0x38, 0xcb, S1, S0);
         self.vex_imm(VPSHUFD, 0, 0, 0, 0x0e);
         self.sha(0x38, 0xcb, S0, S1);
-        self.copy(0, S2);
+        if !idle {
+            self.copy(0, S2);
+        }
     }
 }

@@ -93,6 +93,7 @@ pub(super) const VPSRLV: [Vex; 4] = [op38(0x45), op38(0x45), op38(0x45), q(op38(
 pub(super) const VPSRAVD: Vex = op38(0x46);
 
 pub(super) const VAESENC: Vex = op38(0xdc);
+pub(super) const VAESDEC: Vex = op38(0xde);
 pub(super) const VAESENCLAST: Vex = op38(0xdd);
 pub(super) const VAESDECLAST: Vex = op38(0xdf);
 pub(super) const VAESIMC: Vex = op38(0xdb);
