@@ -156,7 +156,7 @@ fn instructions_that_go_together_do_what_they_do_alone() {
     let mut next = |n: u64| {
         let mut state = State::default();
         state.v.fill_with(|| u128::from(random.bits()) << 64 | u128::from(random.bits()));
-        let words = if n % 2 == 0 { rounds.to_vec() } else { halves.to_vec() };
+        let words = if n.is_multiple_of(2) { rounds.to_vec() } else { halves.to_vec() };
         Case { model: Model::Max, words, state, buffer: vec![0; PAGE] }
     };
     match judge() {
