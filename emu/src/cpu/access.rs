@@ -35,12 +35,16 @@ impl Core {
         let ram = self.wiring.bus.ram();
         let page = Pa(leaf.pa.0 & !0xfff);
         let inline = !leaf.device();
-        let addend = ram.offset(page, 4096).filter(|_| inline).map(|_| host::addend(ram, page, va & !0xfff));
         let perms = if access.el == El::El0 { leaf.el0 } else { leaf.el1 };
         let watched = self.page_is_watched(walk::strip_tag(&s.sys, va));
         let write = perms.read && perms.write && leaf.dirty && !watched;
-        let write = write && ram.offset(page, 4096).is_none_or(|offset| ram.code_pages().allow_stores(offset));
-        self.contexts.tables(table).insert(va, leaf, addend, perms.read && !watched, write);
+        let (offset, pages) = (ram.offset(page, 4096), ram.code_pages());
+        let write = write && offset.is_none_or(|offset| pages.allow_stores(offset));
+        let inline = offset.filter(|_| inline).map(|offset| {
+            let more = if pages.is_code(offset) { Entry::CODE } else { 0 };
+            (host::addend(ram, page, va & !0xfff), more)
+        });
+        self.contexts.tables(table).insert(va, leaf, inline, perms.read && !watched, write);
     }
 
     /// The page's physical address for an access, by the TLB or a walk.

@@ -166,6 +166,9 @@ const SCTLR_RES1: u64 = 1 << 29 | 1 << 28 | 1 << 23 | 1 << 22 | 1 << 20 | 1 << 1
 /// SCTLR_EL1.SPAN: exceptions leave PSTATE.PAN as it is.
 const SCTLR_SPAN: u64 = 1 << 23;
 
+/// SCTLR_EL1.UCI and DZE: EL0 may maintain caches by address and zero blocks.
+const SCTLR_MAINTENANCE: u64 = 1 << 26 | 1 << 14;
+
 /// What instructions mean now, beyond their words.
 #[must_use]
 pub fn context(s: &CpuState) -> Context {
@@ -183,6 +186,7 @@ pub fn context(s: &CpuState) -> Context {
         spsel: s.pstate.spsel,
         mmu: walk::mmu_on(&s.sys),
         step: debug::single(s),
+        maintains: el == El::El0 && sctlr & SCTLR_MAINTENANCE == SCTLR_MAINTENANCE,
         fixed: false,
     }
 }

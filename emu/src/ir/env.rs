@@ -253,6 +253,8 @@ pub struct Context {
     pub mmu: bool,
     /// Software step is active or a breakpoint armed: instructions are interpreted one at a time.
     pub step: bool,
+    /// EL0 may zero blocks and maintain caches by address (SCTLR_EL1.DZE, UCI); not set at EL1, which always may.
+    pub maintains: bool,
     /// EL0's code is translated for its addresses, since a debugger has breakpoints at some.
     pub fixed: bool,
 }
@@ -270,6 +272,7 @@ impl Context {
         spsel: false,
         mmu: false,
         step: false,
+        maintains: false,
         fixed: false,
     };
 
@@ -283,7 +286,7 @@ impl Context {
     /// The context as a number, never 0.
     #[must_use]
     pub const fn bits(&self) -> u32 {
-        let Self { el, fp_trap, sp_check, align_check, fp_mode, pan, uao, spsel, mmu, step, fixed } = *self;
+        let Self { el, fp_trap, sp_check, align_check, fp_mode, pan, uao, spsel, mmu, step, maintains, fixed } = *self;
         1 << 31
             | (el as u32) << 16
             | fp_trap as u32
@@ -296,6 +299,7 @@ impl Context {
             | (mmu as u32) << 7
             | (step as u32) << 8
             | (fixed as u32) << 9
+            | (maintains as u32) << 10
     }
 }
 

@@ -12,7 +12,7 @@ use super::walk::Leaf;
 pub const ENTRIES: usize = 4096;
 
 /// Jumps per table.
-pub const JUMPS: usize = 1 << 14;
+pub const JUMPS: usize = 1 << 16;
 
 /// One entry: a 4 KiB page. A probe hits when the address xor the tag is below 4096.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ impl Entry {
     pub const DEVICE: u64 = 1;
     /// Holds for every ASID.
     pub const GLOBAL: u64 = 2;
+    /// The page may be written although it holds translated code.
+    pub const CODE: u64 = 4;
     /// In a tag of a page that is not RAM: the page is known, and accesses to it take the slow path. A bit of the slot,
     /// so that no address that indexes the entry can hit, and not the one of an empty entry.
     pub const SLOW: u64 = 2 << 12;
@@ -316,9 +318,9 @@ impl Tables {
     }
 
     /// Enters a page for the address `va` (whole, with its tag). `ram` is the addend when the page is RAM of a Normal
-    /// type; `read` and `write` say for which accesses translated code may then use it without asking, and the slow path
-    /// without a walk.
-    pub fn insert(&mut self, va: u64, leaf: &Leaf, ram: Option<u64>, read: bool, write: bool) {
+    /// type, and what its entry says beside its address; `read` and `write` say for which accesses translated code may then
+    /// use it without asking, and the slow path without a walk.
+    pub fn insert(&mut self, va: u64, leaf: &Leaf, ram: Option<(u64, u64)>, read: bool, write: bool) {
         let page = va & !0xfff;
         let slot = slot(va);
         let mut entry = Entry::invalid(slot);
@@ -332,8 +334,9 @@ impl Tables {
             self.add_large(va, leaf.shift);
         }
         match ram {
-            Some(addend) => {
+            Some((addend, more)) => {
                 entry.addend = addend;
+                entry.page |= more;
                 if read {
                     entry.read = page;
                 }
@@ -593,7 +596,7 @@ mod tests {
         let mut c = Contexts::default();
         c.set_asid(1);
         let one = c.index(true, false);
-        c.tables(one).insert(0x5000, &leaf(0x4000_0000, false, 12), Some(0), true, true);
+        c.tables(one).insert(0x5000, &leaf(0x4000_0000, false, 12), Some((0, 0)), true, true);
         c.set_asid(2);
         let two = c.index(true, false);
         assert!(!hits(c.tables(two), 0x5000));
@@ -611,8 +614,8 @@ mod tests {
         let mut c = Contexts::default();
         c.set_asid(1);
         let el1 = c.index(false, false);
-        c.tables(el1).insert(0x5000, &leaf(0x4000_0000, false, 12), Some(0), true, true);
-        c.tables(el1).insert(0xffff_0000_0000_6000, &leaf(0x4000_1000, true, 12), Some(0), true, true);
+        c.tables(el1).insert(0x5000, &leaf(0x4000_0000, false, 12), Some((0, 0)), true, true);
+        c.tables(el1).insert(0xffff_0000_0000_6000, &leaf(0x4000_1000, true, 12), Some((0, 0)), true, true);
         c.set_asid(2);
         assert!(!hits(c.tables(el1), 0x5000));
         assert!(hits(c.tables(el1), 0xffff_0000_0000_6000));
@@ -642,7 +645,7 @@ mod tests {
         let mut c = Contexts::default();
         let el1 = c.index(false, false);
         for (va, pa) in [(0x5000, 0x4000_0000), (0x8000_6000, 0x4000_0000), (0x7000, 0x4000_1000)] {
-            c.tables(el1).insert(va, &leaf(pa, true, 12), Some(0), true, true);
+            c.tables(el1).insert(va, &leaf(pa, true, 12), Some((0, 0)), true, true);
         }
         c.invalidate(TlbOp::Stores(0x4000_0000));
         let writable = |c: &mut Contexts, va: u64| (c.tables(el1).entry(va).write ^ va) < 4096;
@@ -654,8 +657,8 @@ mod tests {
     fn invalidating_a_large_page_drops_all_its_pieces() {
         let mut c = Contexts::default();
         let el1 = c.index(false, false);
-        c.tables(el1).insert(0x20_1000, &leaf(0x4000_1000, true, 21), Some(0), true, true);
-        c.tables(el1).insert(0x20_2000, &leaf(0x4000_2000, true, 21), Some(0), true, true);
+        c.tables(el1).insert(0x20_1000, &leaf(0x4000_1000, true, 21), Some((0, 0)), true, true);
+        c.tables(el1).insert(0x20_2000, &leaf(0x4000_2000, true, 21), Some((0, 0)), true, true);
         c.invalidate(TlbOp::PageAll(0x20_0000));
         assert!(!hits(c.tables(el1), 0x20_1000) && !hits(c.tables(el1), 0x20_2000));
     }
@@ -665,9 +668,9 @@ mod tests {
         let mut c = Contexts::default();
         let el1 = c.index(false, false);
         let (group, page) = (0xffff_0000_0000_0000, 0xffff_8000_0100_5000);
-        c.tables(el1).insert(group + 0x1000, &leaf(0x4000_1000, true, 16), Some(0), true, true);
-        c.tables(el1).insert(group + 0x2000, &leaf(0x4000_2000, true, 16), Some(0), true, true);
-        c.tables(el1).insert(page, &leaf(0x4001_0000, true, 12), Some(0), true, true);
+        c.tables(el1).insert(group + 0x1000, &leaf(0x4000_1000, true, 16), Some((0, 0)), true, true);
+        c.tables(el1).insert(group + 0x2000, &leaf(0x4000_2000, true, 16), Some((0, 0)), true, true);
+        c.tables(el1).insert(page, &leaf(0x4001_0000, true, 12), Some((0, 0)), true, true);
         c.add_code(el1, group + 0x3000, CodePage { identity: 7, global: true }, 99);
         c.invalidate(TlbOp::PageAll(page));
         assert!(hits(c.tables(el1), group + 0x1000) && !hits(c.tables(el1), page));
@@ -681,7 +684,7 @@ mod tests {
     fn invalidating_a_gibibyte_drops_pieces_in_other_regions() {
         let mut c = Contexts::default();
         let el1 = c.index(false, false);
-        c.tables(el1).insert(0x4040_1000, &leaf(0x4040_1000, true, 30), Some(0), true, true);
+        c.tables(el1).insert(0x4040_1000, &leaf(0x4040_1000, true, 30), Some((0, 0)), true, true);
         c.invalidate(TlbOp::PageAll(0x8000_0000));
         assert!(hits(c.tables(el1), 0x4040_1000));
         c.invalidate(TlbOp::PageAll(0x4000_0000));

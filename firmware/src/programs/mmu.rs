@@ -292,6 +292,7 @@ fn permissions(a: &mut Asm) {
     at_el0(a, va(5) + 0x200, &[BR_X0]);
     a.check_exception("EL0 executes its page", Vector::EL0_SYNC, 0x5600_0062);
     a.check("EL0 executes its page: value", 3, 98);
+    maintenance_at_el0(a);
     map(a, 5, page(5) | KERNEL | EL0);
     at_el0(a, va(5) + 0x200, &[BR_X0]);
     faulted(a, "EL0 fetch with UXN", EL0_FETCH | PERMISSION | 3, va(5) + 0x200);
@@ -311,6 +312,28 @@ fn permissions(a: &mut Asm) {
     a.change_sysreg(SCTLR_EL1, 1 << 19, 0);
     poke(a, RAM_TABLE + 8, 0x4020_0000 | VALID | NORMAL | SHARED | AF);
     a64!(a; bl ->flush);
+}
+
+/// DC ZVA, DC CVAU and IC IVAU by EL0, in its page 5, which it may write and execute.
+fn maintenance_at_el0(a: &mut Asm) {
+    const ALLOWED: u64 = 1 << 26 | 1 << 14;
+    a.change_sysreg(SCTLR_EL1, 0, ALLOWED);
+    // x3 = 1; then twice: str x3, [x0]; dc zva, x0; ldr x4, [x0]; add x3, x3, x4.
+    let zero = [0xf900_0003, 0xd50b_7420, 0xf940_0004, 0x8b04_0063];
+    at_el0(a, va(5) + 0x800, &[&[0xd280_0023][..], &zero, &zero].concat());
+    a.check_exception("EL0 zeroes blocks", Vector::EL0_SYNC, DONE);
+    a.check("EL0 reads zeros", 3, 1);
+    // Writes `movz x3, n; ret` at x0, and calls it.
+    let routine = |n: u32| {
+        let word = 0xd280_0003 | n << 5;
+        let [movz, movk] = [0x5280_0001 | (word & 0xffff) << 5, 0x72a0_0001 | word >> 16 << 5];
+        let make = [movz, movk, 0xb900_0001, 0x5280_7801, 0x72ba_cbe1, 0xb900_0401];
+        [&make[..], &[0xd50b_7b20, 0xd503_3b9f, 0xd50b_7520, 0xd503_3b9f, 0xd503_3fdf, 0xd63f_0000]].concat()
+    };
+    at_el0(a, va(5) + 0x840, &[routine(1), routine(2)].concat());
+    a.check_exception("EL0 makes code", Vector::EL0_SYNC, DONE);
+    a.check("EL0 runs the code that it made last", 3, 2);
+    a.change_sysreg(SCTLR_EL1, ALLOWED, 0);
 }
 
 fn pan(a: &mut Asm) {

@@ -56,7 +56,7 @@ impl Host {
         let leaf = Leaf { pa, shift: 12, attr: 0xff, sh: 3, global: true, el1: all, el0: all, dirty: true };
         let addend = (page.as_mut_ptr() as u64).wrapping_sub(va & !0xfff);
         let table = self.contexts.index(true, false);
-        self.contexts.tables(table).insert(va, &leaf, Some(addend), true, write);
+        self.contexts.tables(table).insert(va, &leaf, Some((addend, 0)), true, write);
     }
 }
 

@@ -8,11 +8,14 @@ use super::super::frame::{self, Frame};
 use super::super::site::{Loc, Task};
 use super::super::slow::{Departure, Plain};
 use super::Emitter;
+use super::memory::ENTRY_MASK;
 use crate::ir::block::{Call, Inst, Val};
 use crate::ir::{AtomicOp, Barrier, Mem, SysEnc};
+use crate::mmu::tlb::Entry;
 use crate::state::{CpuState, El, FpEnv, Pstate, SysRegs};
 
 const DC_ZVA: SysEnc = SysEnc::new(1, 3, 7, 4, 1);
+const IC_IVAU: SysEnc = SysEnc::new(1, 3, 7, 5, 1);
 const DC_CVAC: SysEnc = SysEnc::new(1, 3, 7, 10, 1);
 const DC_CVAU: SysEnc = SysEnc::new(1, 3, 7, 11, 1);
 const DC_CVAP: SysEnc = SysEnc::new(1, 3, 7, 12, 1);
@@ -34,6 +37,7 @@ impl Emitter<'_> {
     /// Emits a call in line, if that can be; false when it takes the thunk.
     pub(super) fn inline_call(&mut self, val: Val, inst: &Inst, call: Call) -> bool {
         let el1 = self.unit.context.el == El::El1;
+        let maintains = el1 || self.unit.context.maintains;
         match call {
             Call::Barrier(Barrier::DmbLoad | Barrier::DmbStore) => {}
             Call::Barrier(Barrier::Dmb) => {
@@ -52,15 +56,26 @@ impl Emitter<'_> {
                 self.slow_path(slow, Task::Call(call), [Loc::None; 6], [Loc::None; 2]);
             }
             Call::Isb => {}
-            Call::SysOp(DC_ZVA) if el1 => self.zero_block(inst, call),
-            Call::SysOp(DC_CVAC | DC_CVAU | DC_CVAP | DC_CIVAC) if el1 => {
+            Call::SysOp(DC_ZVA) if maintains => self.zero_block(inst, call),
+            Call::SysOp(enc @ (IC_IVAU | DC_CVAC | DC_CVAU | DC_CVAP | DC_CIVAC)) if maintains => {
                 // Memory is coherent: only the address's translation matters.
                 self.clobber_flags();
                 let address = self.register(inst.args[0]);
                 let mut args = [Loc::None; 6];
                 args[0] = Loc::Reg(address);
                 dynasm!(self.a ; .arch x64 ; mov rax, Rq(address));
-                let slow = self.probe(Mem::plain(1), 1, false);
+                let slow = self.probe(Mem::plain(1), 1, enc == IC_IVAU);
+                if enc == IC_IVAU {
+                    // Where a store would hit, there is translated code only if the entry says so.
+                    let (page, mask) = (offset_of!(Entry, page) as i32, ENTRY_MASK);
+                    dynasm!(self.a
+                        ; .arch x64
+                        ; rorx rcx, rax, 7
+                        ; and ecx, mask
+                        ; test BYTE [r15 + rcx + page], Entry::CODE as i8
+                        ; jnz =>slow
+                    );
+                }
                 self.slow_path(slow, Task::Call(call), args, [Loc::None; 2]);
             }
             Call::SysRead(DAIF) if el1 => {

@@ -39,6 +39,9 @@ macro_rules! reach {
     };
 }
 
+/// What leaves an entry's offset in the table of an address shifted right by 7.
+pub(super) const ENTRY_MASK: i32 = (ENTRIES as i32 - 1) << 5;
+
 impl Emitter<'_> {
     /// Brings the address in a value plus `ahead` to RAX.
     fn address(&mut self, val: Val, ahead: i32) {
@@ -131,8 +134,7 @@ impl Emitter<'_> {
             return;
         }
         let addend = offset_of!(Entry, addend) as i8;
-        let mask = (ENTRIES as i32 - 1) << 5;
-        dynasm!(self.a ; .arch x64 ; rorx rcx, rax, 7 ; and ecx, mask ; mov rdx, rax);
+        dynasm!(self.a ; .arch x64 ; rorx rcx, rax, 7 ; and ecx, ENTRY_MASK ; mov rdx, rax);
         if el0 {
             let tables = frame::at(offset_of!(Frame, el0_tables));
             dynasm!(self.a
