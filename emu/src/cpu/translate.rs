@@ -19,11 +19,11 @@ use crate::mmu::{CodePage, TlbOp};
 use crate::state::{CpuState, El, SysRegs};
 
 /// Guest instructions in a unit at most.
-const UNIT_INSTRUCTIONS: usize = 128;
+const UNIT_INSTRUCTIONS: usize = 48;
 /// Faults of fetches in a row before the run loop looks at requests.
 const MOST_FAULTS: u32 = 4;
 /// Blocks in a unit at most.
-const UNIT_BLOCKS: usize = 16;
+const UNIT_BLOCKS: usize = 6;
 
 impl Runtime for Core {
     fn cache(&self) -> &Cache {

@@ -458,7 +458,7 @@ impl Block {
     /// Appends an instruction of the current guest instruction; the value that it makes.
     #[inline(always)]
     pub fn push(&mut self, code: Code, args: &[Val], imm: u64) -> Val {
-        let val = Val(u16::try_from(self.insts.len()).expect("a block of 128 instructions has fewer values"));
+        let val = Val(u16::try_from(self.insts.len()).expect("a block has fewer values"));
         let inst = Inst::new(code, args, imm, self.len as u8);
         self.usage.add(&inst);
         if inst.effects.contains(Effects::ACCESS) || matches!(code, Code::Call(_)) {

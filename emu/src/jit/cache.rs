@@ -114,7 +114,7 @@ pub struct Cache {
 }
 
 /// Bytes of translated code that are kept; beyond them everything is dropped.
-const CODE_BYTES: usize = 80 << 20;
+const CODE_BYTES: usize = 72 << 20;
 /// Sites that are kept.
 const SITES: usize = 1 << 20;
 /// What one unit may need at most; checked before it is translated.

@@ -111,20 +111,24 @@ impl Memory {
 
 /// Which groups of neighbouring slots of a table hold something.
 #[derive(Debug, Clone, Copy, Default)]
-struct Touched(u64);
+struct Touched([u64; GROUPS / 64]);
+
+/// Groups of a table.
+const GROUPS: usize = 1024;
 
 impl Touched {
     /// The slot `slot` of `slots` is about to be filled.
     fn add(&mut self, slot: usize, slots: usize) {
-        self.0 |= 1 << (slot * 64 / slots);
+        let group = slot / (slots / GROUPS);
+        self.0[group / 64] |= 1 << (group % 64);
     }
 
     /// The groups of a table that hold something, with the number of their first slot; from now on none does.
     fn take<'a, T>(&mut self, table: &'a mut [T]) -> impl Iterator<Item = (usize, &'a mut [T])> + use<'a, T> {
         let bits = std::mem::take(&mut self.0);
-        let len = table.len() / 64;
+        let len = table.len() / GROUPS;
         let groups = table.chunks_exact_mut(len).enumerate();
-        groups.filter(move |(n, _)| bits >> n & 1 != 0).map(move |(n, group)| (n * len, group))
+        groups.filter(move |(n, _)| bits[n / 64] >> (n % 64) & 1 != 0).map(move |(n, group)| (n * len, group))
     }
 }
 
