@@ -9,7 +9,7 @@ use super::met::Met;
 use super::walk::Leaf;
 
 /// Entries per table.
-pub const ENTRIES: usize = 4096;
+pub const ENTRIES: usize = 16384;
 
 /// Jumps per table.
 pub const JUMPS: usize = 1 << 16;
@@ -102,8 +102,9 @@ impl Memory {
         // SAFETY: it is of integers only, for which zeros are values.
         let mut memory = unsafe { Box::<Self>::new_zeroed().assume_init() };
         memory.jumps[0] = Jump::NONE;
-        for (slot, entry) in memory.entries.iter_mut().enumerate() {
-            *entry = Entry::invalid(slot);
+        // Zeros are tags that no address which indexes their slot can hit, but for two slots.
+        for slot in [0, slot(Entry::SLOW)] {
+            memory.entries[slot] = Entry::invalid(slot);
         }
         memory
     }
@@ -123,12 +124,16 @@ impl Touched {
         self.0[group / 64] |= 1 << (group % 64);
     }
 
-    /// The groups of a table that hold something, with the number of their first slot; from now on none does.
-    fn take<'a, T>(&mut self, table: &'a mut [T]) -> impl Iterator<Item = (usize, &'a mut [T])> + use<'a, T> {
-        let bits = std::mem::take(&mut self.0);
+    /// The groups of a table that hold something, with the number of their first slot.
+    fn groups<T>(self, table: &mut [T]) -> impl Iterator<Item = (usize, &mut [T])> {
         let len = table.len() / GROUPS;
         let groups = table.chunks_exact_mut(len).enumerate();
-        groups.filter(move |(n, _)| bits[n / 64] >> (n % 64) & 1 != 0).map(move |(n, group)| (n * len, group))
+        groups.filter(move |(n, _)| self.0[n / 64] >> (n % 64) & 1 != 0).map(move |(n, group)| (n * len, group))
+    }
+
+    /// The same; from now on none does.
+    fn take<'a, T>(&mut self, table: &'a mut [T]) -> impl Iterator<Item = (usize, &'a mut [T])> + use<'a, T> {
+        std::mem::take(self).groups(table)
     }
 }
 
@@ -391,9 +396,11 @@ impl Tables {
     /// Stores into a physical page take the slow path from now on.
     fn protect(&mut self, page: u64) {
         if self.used {
-            for (slot, entry) in self.memory.entries.iter_mut().enumerate() {
-                if entry.page & !0xfff == page {
-                    entry.write = Entry::invalid(slot).write;
+            for (first, group) in self.touched_entries.groups(&mut self.memory.entries) {
+                for (slot, entry) in (first..).zip(group) {
+                    if entry.page & !0xfff == page {
+                        entry.write = Entry::invalid(slot).write;
+                    }
                 }
             }
         }
@@ -576,8 +583,8 @@ mod tests {
     #[test]
     fn an_empty_table_hits_nothing() {
         let t = Tables::new();
-        for va in [0, 0x1000, 0x1fff, 0xffff_ffff_ffff_f000, 0xfff_f000, u64::MAX] {
-            assert!(!hits(&t, va), "{va:x}");
+        for va in [0, 0x1000, 0x1fff, 0x2000, 0xffff_ffff_ffff_f000, 0xfff_f000, u64::MAX] {
+            assert!(!hits(&t, va) && !t.knows(va, false) && !t.knows(va, true), "{va:x}");
         }
     }
 
