@@ -23,8 +23,7 @@ crate::rows! {
     pmull64 "0 q 0 01110 11 1 rm:5 1110 00 rn:5 rd:5" "pmull{q|two} {rd|v}.1q, {rn|v}.{q|arr64}, {rm|v}.{q|arr64}"
     |b, q, rm, rn, rd| {
         let (x, y) = (b.v(rn), b.v(rm));
-        let (x, y) = if q == 1 { (b.v_upper(x), b.v_upper(y)) } else { (x, y) };
-        let value = b.pmull64(x, y);
+        let value = if q == 1 { b.pmull64_high(x, y) } else { b.pmull64(x, y) };
         b.set_v(rd, value);
         Ok(Flow::Next)
     }

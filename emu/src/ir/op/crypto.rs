@@ -30,9 +30,9 @@ crate::ops! {
         mix_columns(substitute(shift_rows(a, 13), &AES_INV_SBOX), [14, 11, 13, 9])
     }
     /// Polynomial product of the low doublewords.
-    pmull64: Pmull64(a: V, b: V) -> V {
-        (0..64).filter(|i| b >> i & 1 != 0).fold(0, |sum, i| sum ^ u128::from(a as u64) << i)
-    }
+    pmull64: Pmull64(a: V, b: V) -> V { polynomial_product(a as u64, b as u64) }
+    /// Polynomial product of the high doublewords.
+    pmull64_high: Pmull64High(a: V, b: V) -> V { polynomial_product((a >> 64) as u64, (b >> 64) as u64) }
 
     /// Four rounds of SHA-1 with Ch: `abcd`, E in the low word of `e`, schedule plus constants in `wk`.
     sha1c: Sha1c(abcd: V, e: V, wk: V) -> V { sha1_rounds(abcd, e, wk, |x, y, z| (x & y) ^ (!x & z)) }
@@ -136,6 +136,10 @@ crate::ops! {
     }
     /// Four rounds of SM4's key schedule.
     sm4ekey: Sm4ekey(keys: V, constants: V) -> V { sm4_rounds(keys, constants, |x| x ^ rol(x, 13) ^ rol(x, 23)) }
+}
+
+fn polynomial_product(a: u64, b: u64) -> u128 {
+    (0..64).filter(|i| b >> i & 1 != 0).fold(0, |sum, i| sum ^ u128::from(a) << i)
 }
 
 fn crc(acc: u64, value: u64, bytes: u64, reflected_polynomial: u32) -> u64 {

@@ -93,6 +93,7 @@ impl Emitter<'_> {
                 return is_x86_feature_detected!("aes") && self.aes(op, d, a);
             }
             O::Pmull64 if is_x86_feature_detected!("pclmulqdq") => self.vex_imm(VPCLMULQDQ, d, a, b, 0),
+            O::Pmull64High if is_x86_feature_detected!("pclmulqdq") => self.vex_imm(VPCLMULQDQ, d, a, b, 0x11),
             O::Sha1c if sha => self.sha1_rounds(regs, 0, 0x5a82_7999),
             O::Sha1p if sha => self.sha1_rounds(regs, 1, 0x6ed9_eba1),
             O::Sha1m if sha => self.sha1_rounds(regs, 2, 0x8f1b_bcdc),
