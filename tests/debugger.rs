@@ -47,6 +47,7 @@ impl Running {
             entropy: Box::new(|bytes| bytes.fill(42)),
             screen: None,
             virtio: Vec::new(),
+            translations: None,
             profile: None,
         };
         let mut machine = Machine::new(config, host).expect("the machine can be built");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use devices::bus::{ByteSink, WallClock};
 use emu::cpu::{Engine, Verdict};
-use emu::jit::Optimizations;
+use emu::jit::{Optimizations, Store};
 use emu::machine::{Boot, Config, Gic, Host, Machine, Source};
 
 /// Longest that a program may take; the slowest takes a few seconds.
@@ -37,14 +37,18 @@ impl WallClock for Epoch {
 struct How {
     engine: Engine,
     optimizations: Optimizations,
+    /// Twice, the second time with what the first has translated.
+    twice: bool,
 }
 
-const INTERPRETED: How = How { engine: Engine::Interpreter, optimizations: Optimizations::empty() };
-const TRANSLATED: How = How { engine: Engine::Jit, optimizations: Optimizations::all() };
-const PLAINLY: How = How { engine: Engine::Jit, optimizations: Optimizations::empty() };
+const INTERPRETED: How = How { engine: Engine::Interpreter, optimizations: Optimizations::empty(), twice: false };
+const TRANSLATED: How = How { engine: Engine::Jit, optimizations: Optimizations::all(), twice: false };
+const PLAINLY: How = How { optimizations: Optimizations::empty(), ..TRANSLATED };
+const RECALLED: How = How { twice: true, ..TRANSLATED };
 
 /// Runs a program until it powers off; what it printed, and how the machine ended.
-fn run(name: &str, How { engine, optimizations }: How, gic: Gic, smp: usize) -> (String, Verdict) {
+fn run(name: &str, how: How, gic: Gic, smp: usize, translations: Option<Store>) -> (String, Verdict) {
+    let How { engine, optimizations, .. } = how;
     let image = firmware::program(name).expect("the program exists").image;
     let console = Console::default();
     let config = Config {
@@ -63,6 +67,7 @@ fn run(name: &str, How { engine, optimizations }: How, gic: Gic, smp: usize) -> 
         entropy: Box::new(|bytes| bytes.fill(42)),
         screen: None,
         virtio: Vec::new(),
+        translations,
         profile: None,
     };
     let mut machine = Machine::new(config, host).expect("the machine can be built");
@@ -84,12 +89,17 @@ fn run(name: &str, How { engine, optimizations }: How, gic: Gic, smp: usize) -> 
 fn passes(name: &str, how: How, smps: &[usize]) {
     for gic in [Gic::V2, Gic::V3] {
         for &smp in smps {
-            let (text, verdict) = run(name, how, gic, smp);
-            let bad: Vec<_> = text.lines().filter(|l| l.starts_with("FAIL") || l.starts_with("skip")).collect();
-            assert!(
-                bad.is_empty() && text.ends_with("\nPASS\n") && verdict == Verdict::PowerOff,
-                "{name} with {how:?}, {gic:?} and {smp} CPUs ends with {verdict:?}: {bad:#?}\n{text}"
-            );
+            let file = tempfile::tempfile().expect("the host has a place for files");
+            for _ in 0..1 + u32::from(how.twice) {
+                let handle = || file.try_clone().expect("a file can be had twice");
+                let store = how.twice.then(|| Store::open(handle(), 1).expect("the file can be written"));
+                let (text, verdict) = run(name, how, gic, smp, store);
+                let bad: Vec<_> = text.lines().filter(|l| l.starts_with("FAIL") || l.starts_with("skip")).collect();
+                assert!(
+                    bad.is_empty() && text.ends_with("\nPASS\n") && verdict == Verdict::PowerOff,
+                    "{name} with {how:?}, {gic:?} and {smp} CPUs ends with {verdict:?}: {bad:#?}\n{text}"
+                );
+            }
         }
     }
 }
@@ -101,6 +111,9 @@ macro_rules! programs {
         }
         mod translated {
             $( #[test] fn $name() { super::passes(stringify!($name), super::TRANSLATED, &$smps); } )*
+        }
+        mod recalled {
+            $( #[test] fn $name() { super::passes(stringify!($name), super::RECALLED, &$smps); } )*
         }
         mod translated_plainly {
             $( #[test] fn $name() { super::passes(stringify!($name), super::PLAINLY, &$smps); } )*

@@ -16,6 +16,7 @@ use crate::gdb;
 use crate::net::{NetSpec, UserSpec};
 use crate::profile;
 use crate::serial::Target;
+use crate::translations::Translations;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,6 +113,10 @@ pub struct Run {
     /// What the translator does for speed, to leave something out
     #[arg(long, value_name = "[-]NAME,…", allow_hyphen_values = true, help = jit_opt_help())]
     pub jit_opt: Option<Optimizations>,
+    /// Keep translated code in this folder, for the next run to start faster; it can be deleted at any time
+    /// [default: the cache's folder `translations`]
+    #[arg(long, value_name = "DIR|none")]
+    pub translations: Option<Translations>,
     /// Let a debugger come to this socket: gdb-multiarch -ex 'target remote …' (docs/debugging.md)
     #[arg(long, value_name = "ADDRESS:PORT|unix:F")]
     pub gdb: Option<gdb::Address>,
@@ -256,7 +261,12 @@ where
     if run.append.is_some() && run.kernel.is_none() && run.guest.is_none() {
         return Err(Refusal::Complain("--append: needs a kernel to tell it to (add --kernel or --guest)".into()));
     }
-    for (option, given) in [("--jit-opt", run.jit_opt.is_some()), ("--profile", run.profile.is_some())] {
+    let translates = [
+        ("--jit-opt", run.jit_opt.is_some()),
+        ("--translations", run.translations.is_some()),
+        ("--profile", run.profile.is_some()),
+    ];
+    for (option, given) in translates {
         if given && run.accel != Engine::Jit {
             let line = format!("{option}: --accel interp translates nothing (leave one of them out)");
             return Err(Refusal::Complain(line));

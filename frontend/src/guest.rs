@@ -59,6 +59,11 @@ pub enum GuestError {
     },
 }
 
+/// The folder for what can be had again, if there is a place for it.
+pub fn cache_folder() -> Option<PathBuf> {
+    cache(|name| std::env::var_os(name).map(PathBuf::from))
+}
+
 /// `$HANDSET_CACHE`, else `$XDG_CACHE_HOME/handset`, else `~/.cache/handset`.
 fn cache(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let named = |name: &str| variable(name).filter(|path| !path.as_os_str().is_empty());
@@ -72,8 +77,7 @@ fn cache(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
 /// # Errors
 /// [`GuestError`]
 pub fn find(name: &str) -> Result<Guest, GuestError> {
-    let cache = cache(|name| std::env::var_os(name).map(PathBuf::from));
-    let cache = cache.ok_or_else(|| GuestError::NoCache(name.into()))?;
+    let cache = cache_folder().ok_or_else(|| GuestError::NoCache(name.into()))?;
     find_in(&cache.join("guests"), name)
 }
 

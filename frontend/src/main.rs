@@ -27,6 +27,7 @@ mod session;
 mod signals;
 mod socket;
 mod stats;
+mod translations;
 mod undo;
 mod window;
 

@@ -14,6 +14,7 @@ use devices::virtio::gpu::{Display, Gpu};
 use devices::virtio::input::{Axes, Input, Keyboard, TouchScreen};
 use devices::virtio::net::{NetCard, NetConfig, Offload};
 use devices::virtio::rng::Entropy;
+use emu::cpu::Engine;
 use emu::machine::{Boot, Config, Host, Machine, Source as BootSource, VirtioMaker};
 
 use crate::cli::Run;
@@ -24,6 +25,7 @@ use crate::net::{Forward, UserNet};
 use crate::profile;
 use crate::screen::{Screen, Source};
 use crate::serial::{Serial, Target};
+use crate::translations;
 
 /// QEMU's first address, which guests' configurations may know.
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -156,13 +158,14 @@ pub fn build(run: &Run) -> Result<Phone> {
 
     let target = run.serial.clone().unwrap_or(if run.headless { Target::Stdio } else { Target::None });
     let serial = Serial::new(target);
+    let optimizations = run.jit_opt.unwrap_or_default();
     let config = Config {
         smp: run.smp,
         memory,
         gic: run.gic,
         cpu: run.cpu.clone(),
         engine: run.accel,
-        optimizations: run.jit_opt.unwrap_or_default(),
+        optimizations,
         boot,
         dtb: run.dtb.clone(),
     };
@@ -172,6 +175,10 @@ pub fn build(run: &Run) -> Result<Phone> {
         entropy: Box::new(host::entropy),
         screen: Some(screen.sink(Source::Firmware)),
         virtio,
+        translations: match run.accel {
+            Engine::Jit => translations::open(run.translations.as_ref(), optimizations)?,
+            Engine::Interpreter => None,
+        },
         profile: run.profile.as_deref().map(profile::begin).transpose()?,
     };
     let machine = Machine::new(config, host)?;

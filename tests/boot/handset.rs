@@ -4,6 +4,7 @@ mod bad_input;
 mod display;
 mod gdb;
 mod installer;
+mod translations;
 
 handset_tests::boots! {
     Handset:

@@ -31,7 +31,7 @@ use devices::bus::{Bus, Clock, GicCpuPort, IrqLine};
 use crate::a64::sysreg::CpuModel;
 use crate::ir::block::Block;
 use crate::ir::{Context, Wait};
-use crate::jit::{Cache, Frame};
+use crate::jit::{Cache, Frame, Words};
 use crate::mmu::Contexts;
 use crate::mmu::walk;
 use crate::state::{CNTFRQ, CpuState, El};
@@ -91,6 +91,8 @@ pub struct Core {
     instructions: u64,
     /// Memory of lifted blocks, to be used again.
     spare_blocks: Vec<Block>,
+    /// Memory for the words that a unit is formed of.
+    words: Words,
 }
 
 /// A vCPU.
@@ -117,6 +119,7 @@ impl Vcpu {
             waits: idle::Waits::default(),
             fetched: None,
             spare_blocks: Vec::new(),
+            words: Words::default(),
             stepped: None,
             watched: Default::default(),
             points: Points::default(),

@@ -1,5 +1,6 @@
 //! Translated code in the run loop: finding, making, linking and dropping units.
 
+use std::cell::RefCell;
 use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -230,14 +231,27 @@ impl Core {
         }
         let start = Instant::now();
         let mut spare = std::mem::take(&mut self.spare_blocks);
+        let words = RefCell::new(std::mem::take(&mut self.words));
         // Words of zeros are undefined, too.
         let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
-        let form = Form { breakpoints: &self.points.breakpoints, ..Form::new(cache.optimizations()) };
-        let mut unit = form_unit(va, *context, form, &mut spare, word);
-        let host = cache.finish(ticket, key, &unit);
+        let at = |offset: u16| word(offset.into());
+        let breakpoints = &self.points.breakpoints[..];
+        let known_as = breakpoints.is_empty().then(|| cache.store_key(context, va, at)).flatten();
+        let host = known_as.and_then(|start| cache.recall(ticket, key, va, start, at)).or_else(|| {
+            let form = Form { breakpoints, ..Form::new(cache.optimizations()) };
+            words.borrow_mut().clear();
+            let mut unit = form_unit(va, *context, form, &mut spare, |va| {
+                let word = word(va);
+                words.borrow_mut().add(va as u16 & 0xfff, word);
+                word
+            });
+            let words = words.borrow();
+            let host = cache.finish(ticket, key, &unit, known_as.map(|start| (start, &*words)));
+            spare.append(&mut unit.blocks);
+            host
+        });
         cache.stats.add_time(start.elapsed());
-        spare.append(&mut unit.blocks);
-        self.spare_blocks = spare;
+        (self.spare_blocks, self.words) = (spare, words.into_inner());
         host
     }
 
@@ -409,5 +423,48 @@ impl Leaders {
 
     fn contains(&self, va: u64) -> bool {
         self.words[(va >> 8 & 15) as usize] >> (va >> 2 & 63) & 1 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jit::moved_and_made;
+
+    /// Scattered bits.
+    fn scatter(n: u64) -> u64 {
+        let n = (n ^ n >> 32).wrapping_mul(0x9fb2_1c65_1e98_df25);
+        (n ^ n >> 29).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 16
+    }
+
+    #[test]
+    fn a_unit_that_is_moved_is_the_unit_that_would_be_made_there() {
+        let el0 = Context { el: El::El0, mmu: true, ..Context::PLAIN };
+        let contexts = [Context::PLAIN, el0, Context { fixed: true, ..el0 }];
+        let optimizations = Optimizations::all();
+        let (mut spare, mut lifted, mut long) = (Vec::new(), 0, 0);
+        for n in 0..30_000 {
+            let offset = scatter(n) & 0xffc;
+            // Words that decode, but for a few.
+            let word = |va: u64| {
+                let tries = (0..8).map(|try_| scatter(n << 16 | (va & 0xfff) << 3 | try_) as u32);
+                tries.into_iter().find(|&word| a64::decode(word).is_some()).unwrap_or(0)
+            };
+            for context in contexts {
+                let mut form =
+                    |page: u64| form_unit(page + offset, context, Form::new(optimizations), &mut spare, word);
+                let here = form(0xffff_8000_0812_3000);
+                let there = form([0x40_0000, 0, 0xffff_ffff_ffff_f000, 0xffff_a5a5_0000_0000][n as usize % 4]);
+                let [moved, made] = moved_and_made(&here, &there, plain_register);
+                assert_eq!(moved.1, made.1, "sites, case {n} in {context:?}");
+                if let Some(at) = moved.0.iter().zip(&made.0).position(|(a, b)| a != b) {
+                    panic!("byte {at} of {}, case {n} in {context:?}: {:?}", made.0.len(), here.blocks);
+                }
+                assert_eq!(moved.0.len(), made.0.len(), "case {n} in {context:?}");
+                lifted += here.blocks.iter().map(|block| usize::from(block.len)).sum::<usize>();
+                long += usize::from(here.blocks.len() > 2);
+            }
+        }
+        assert!(lifted > 200_000 && long > 5_000, "{lifted} instructions, {long} units of several blocks");
     }
 }

@@ -5,6 +5,7 @@
 //! guest registers written before it, so a fault is precise where it stands.
 
 use bitflags::bitflags;
+use serde::{Deserialize, Serialize};
 
 use super::op::{Kind, Op};
 use super::{AtomicOp, Barrier, Cond, Exception, Indirect, Mem, SysEnc, Wait, nzcv};
@@ -19,7 +20,7 @@ impl Val {
 }
 
 /// How NZCV comes from two operands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FlagsOp {
     /// `a + b`.
     Add,
@@ -36,7 +37,7 @@ pub enum FlagsOp {
 }
 
 /// A call into the CPU around the instruction; see [`Env`](super::Env).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "named as the methods of Env")]
 pub enum Call {
     LoadExclusive(Mem),
@@ -303,7 +304,7 @@ pub struct Usage {
 }
 
 /// What NZCV comes from: two values that guest registers hold. Small, since there are many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Add, Sub or And.
     pub op: FlagsOp,

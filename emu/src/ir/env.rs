@@ -1,9 +1,11 @@
 //! What an instruction may ask of the CPU around it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::state::{CpuState, El};
 
 /// Where an exception returns to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Return {
     /// The instruction that took it.
     This,
@@ -12,7 +14,7 @@ pub enum Return {
 }
 
 /// A synchronous exception on its way to EL1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Exception {
     /// ESR_ELx.EC (DDI 0487, D17.2.37). The lower-EL forms (0x20, 0x24, …) are given; taking the exception adds one
     /// when it comes from the same level.
@@ -65,7 +67,7 @@ impl Exception {
 }
 
 /// Ordering of a memory access.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Order {
     /// None.
     #[default]
@@ -79,7 +81,7 @@ pub enum Order {
 }
 
 /// The static part of a memory access.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mem {
     /// Bytes of each element: 1, 2, 4, 8 or 16.
     pub bytes: u8,
@@ -126,7 +128,7 @@ impl Mem {
 }
 
 /// The operation of an atomic read-modify-write (LSE).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the manual's names")]
 #[repr(u8)]
 pub enum AtomicOp {
@@ -187,7 +189,7 @@ impl AtomicOp {
 }
 
 /// DMB and DSB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Barrier {
     /// DMB that orders loads with later accesses only (ISHLD and the like).
@@ -201,7 +203,7 @@ pub enum Barrier {
 }
 
 /// Waiting hints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the manual's names")]
 #[repr(u8)]
 pub enum Wait {
@@ -213,7 +215,7 @@ pub enum Wait {
 }
 
 /// A system register or instruction: op0:op1:CRn:CRm:op2 in bits 15:0, as in the instruction's bits 20:5 (op0 whole).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SysEnc(pub u16);
 
 impl SysEnc {

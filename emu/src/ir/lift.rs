@@ -197,9 +197,6 @@ impl Build for Lift {
         self.push(Code::Imm, &[], value)
     }
     fn near(&mut self, va: u64) -> Val {
-        if !self.context.relative() {
-            return self.imm(va);
-        }
         self.push(Code::Near, &[], va.wrapping_sub(self.pc & !0xfff))
     }
     fn vimm(&mut self, value: u128) -> Val {

@@ -7,6 +7,8 @@ use dynasmrt::relocations::RelocationSize;
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi};
 
+use super::moving::{self, Fields};
+
 /// Code of one unit.
 #[derive(Debug, Default)]
 pub(super) struct Asm {
@@ -23,6 +25,8 @@ pub(super) struct Asm {
     /// Local labels: the latest of each name, and references to the next.
     behind: Vec<(&'static str, usize)>,
     ahead: Vec<(&'static str, Field)>,
+    /// What depends on where the unit is.
+    pub fields: Fields,
 }
 
 /// The offset of a label that is not defined yet.
@@ -47,6 +51,12 @@ impl Asm {
         self.open.clear();
         self.behind.clear();
         self.ahead.clear();
+        self.fields.clear();
+    }
+
+    /// Says what the field is that begins so many bytes before here.
+    pub fn mark(&mut self, field: moving::Field, bytes: usize) {
+        self.fields.add(field, self.code.len() - bytes);
     }
 
     /// A label that is not defined yet.
@@ -68,6 +78,11 @@ impl Asm {
             *field = u32::from_le_bytes(*field).wrapping_add(target).to_le_bytes();
         }
         assert!(self.ahead.is_empty(), "every local label of a unit is defined");
+        &self.code
+    }
+
+    /// The unit's code, once it is finished.
+    pub fn code(&self) -> &[u8] {
         &self.code
     }
 
@@ -163,6 +178,7 @@ impl DynasmLabelApi for Asm {
     fn value_reloc(&mut self, value: usize, field_offset: u8, ref_offset: u8, kind: u8) {
         let field = self.field(0, field_offset, ref_offset, size(kind));
         self.patch(field, value.wrapping_sub(self.base as usize));
+        self.fields.add(moving::Field::Thunk, field.at);
     }
 
     fn global_label(&mut self, name: &'static str) {

@@ -1,6 +1,7 @@
 //! Translated units: found by physical address, virtual page and context; linked to one another; dropped when their guest
 //! code changes.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
@@ -8,15 +9,18 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
+use super::moving::{self, Spot};
 use super::optimizations::Optimizations;
 use super::profile::Profile;
 use super::site::{Site, Sites};
 use super::slow::{self, Registers, Runtime};
 use super::stats::{Calls, Stats};
+use super::store::{Facts, Key as StoreKey, Record, Store, Words};
 use super::thunks::{self, Leaving, Thunks};
 use super::x64::{self, Place, Workshop};
 use crate::ir::block::Unit;
 use crate::ir::{Context, SysEnc};
+use crate::state::El;
 
 /// What a unit is translated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,13 +72,33 @@ struct Inner {
     under_way: Vec<(u64, Ticket)>,
     tickets: u64,
     profile: Option<Profile>,
+    /// Memory in which what comes out of the store is put together.
+    bench: Vec<u8>,
 }
 
 /// Leave to make a unit, until the code of its page changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(u64);
 
+/// A unit that has its place.
+struct Piece<'a> {
+    el: El,
+    /// Guest address of its first instruction.
+    va: u64,
+    /// Where it stands in its page, in bytes.
+    range: (u16, u16),
+    code: &'a [u8],
+    sites: &'a [Site],
+}
+
 impl Inner {
+    /// Takes a ticket back; none if it is void.
+    fn hand_in(&mut self, ticket: Ticket) -> Option<()> {
+        let at = self.under_way.iter().position(|&(_, other)| other == ticket)?;
+        self.under_way.swap_remove(at);
+        Some(())
+    }
+
     /// Drops a unit: who enters it from now on is sent back to the run loop, until the code is translated again.
     fn drop_unit(&mut self, key: Key) {
         if let Some(unit) = self.units.remove(&key) {
@@ -106,6 +130,7 @@ pub struct Cache {
     thunks: Thunks,
     registers: Registers,
     optimizations: Optimizations,
+    store: Option<Store>,
     /// Read by a vCPU that runs translated code, written by one that drops all of it.
     world: RwLock<()>,
     epoch: AtomicU64,
@@ -152,6 +177,7 @@ impl Cache {
             under_way: Vec::new(),
             tickets: 0,
             profile: None,
+            bench: Vec::new(),
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -159,6 +185,7 @@ impl Cache {
             thunks,
             registers,
             optimizations,
+            store: None,
             world: RwLock::new(()),
             epoch: AtomicU64::new(0),
             stats: Stats::default(),
@@ -173,6 +200,12 @@ impl Cache {
         profile.thunks(&thunks, base, &code);
         self.lock().profile = Some(profile);
         self
+    }
+
+    /// Has units out of a store, as far as they are there, and keeps the others in it.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        Self { store: Some(store), ..self }
     }
 
     /// What its code is translated with.
@@ -220,60 +253,143 @@ impl Cache {
         ticket
     }
 
-    /// As [`Cache::insert`], unless code of the page has changed since the ticket was drawn.
-    pub fn finish(&self, ticket: Ticket, key: Key, unit: &Unit) -> Option<u64> {
+    /// As [`Cache::insert`], unless code of the page has changed since the ticket was drawn. `read` is what was read to form
+    /// the unit, and how the store knows it, if it is to be kept there.
+    pub fn finish(&self, ticket: Ticket, key: Key, unit: &Unit, read: Option<(StoreKey, &Words)>) -> Option<u64> {
         let mut inner = self.lock();
-        let at = inner.under_way.iter().position(|&(_, other)| other == ticket)?;
-        inner.under_way.swap_remove(at);
-        Some(self.place(inner, key, unit))
+        inner.hand_in(ticket)?;
+        Some(self.translate(inner, key, unit, read))
     }
 
     /// Translates a unit, for which there is room; its host address.
     pub fn insert(&self, key: Key, unit: &Unit) -> u64 {
-        self.place(self.lock(), key, unit)
+        self.translate(self.lock(), key, unit, None)
     }
 
-    #[allow(unsafe_code, reason = "fills sites")]
-    fn place(&self, mut inner: MutexGuard<'_, Inner>, key: Key, unit: &Unit) -> u64 {
+    /// How the store knows the unit at a virtual address, if there is one; `word` gives the words of its page by their
+    /// offsets.
+    pub fn store_key(&self, context: &Context, va: u64, word: impl Fn(u16) -> u32) -> Option<StoreKey> {
+        self.store.as_ref().map(|_| StoreKey::new(context, va, word))
+    }
+
+    /// The unit at a virtual address out of the store, if it is there for the words that `word` gives by their offsets in
+    /// the page; its host address. The ticket is used up if so.
+    pub fn recall(&self, ticket: Ticket, key: Key, va: u64, start: StoreKey, word: impl Fn(u16) -> u32) -> Option<u64> {
+        let store = self.store.as_ref()?;
+        let mut inner = self.lock();
+        if inner.unshared.contains(&key) {
+            return None;
+        }
+        let mut bytes = std::mem::take(&mut inner.bench);
+        drop(inner);
+        let mut entry = None;
+        for n in 0.. {
+            if !store.read(start, n, &mut bytes) {
+                break;
+            }
+            if let Some(record) = Record::read(&bytes).filter(|record| record.is_of(key.context.bits(), &word)) {
+                entry = self.revive(ticket, key, va, record);
+                break;
+            }
+        }
+        self.lock().bench = bytes;
+        entry
+    }
+
+    /// Puts a unit that was translated for another spot, or another run, where there is room.
+    fn revive(&self, ticket: Ticket, key: Key, va: u64, record: Record<'_>) -> Option<u64> {
+        let mut inner = self.lock();
+        if let Some(&Translated { entry, .. }) = inner.units.get(&key) {
+            inner.hand_in(ticket)?;
+            return Some(entry);
+        }
+        let Record { facts: Facts { spot, range, instructions, .. }, code, fields, mut sites, .. } = record;
+        if code.len() > UNIT_BYTES || sites.len() > UNIT_SITES {
+            return None;
+        }
+        let mut code = code.to_vec();
+        if !moving::move_unit(fields, &mut code, sites.to_mut(), spot, self.spot(&inner, va)) {
+            return None;
+        }
+        inner.hand_in(ticket)?;
+        let piece = Piece { el: key.context.el, va, range, code: &code, sites: &sites };
+        let entry = self.place(&mut inner, key, piece);
+        drop(inner);
+        self.stats.count_unit(&self.stats.recalled, instructions.into(), code.len());
+        Some(entry)
+    }
+
+    /// Where the next unit will be.
+    fn spot(&self, inner: &Inner, va: u64) -> Spot {
+        Spot { base: inner.memory.next() - self.thunks.enter, first_site: inner.sites as u32, va }
+    }
+
+    fn translate(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        key: Key,
+        unit: &Unit,
+        read: Option<(StoreKey, &Words)>,
+    ) -> u64 {
         if let Some(there) = inner.units.get(&key) {
             return there.entry;
         }
-        let Inner { memory, workshop, sites, makers, unshared, profile, .. } = &mut *inner;
-        let base = memory.next();
+        let va = unit.blocks[0].va;
+        let spot = self.spot(&inner, va);
         let mut optimizations = self.optimizations;
-        if unshared.contains(&key) {
+        let unshared = inner.unshared.contains(&key);
+        if unshared {
             optimizations.remove(Optimizations::PROBE_SHARING);
         }
-        let place = Place { base, first_site: *sites, thunks: self.thunks, registers: self.registers, optimizations };
-        makers.push((*sites, key));
-        x64::compile(workshop, unit, place);
-        let code = workshop.a.finish();
+        let (base, first_site) = (inner.memory.next(), inner.sites);
+        let place = Place { base, first_site, thunks: self.thunks, registers: self.registers, optimizations };
+        let mut workshop = std::mem::take(&mut inner.workshop);
+        x64::compile(&mut workshop, unit, place);
+        let instructions: u32 = unit.blocks.iter().map(|b| u32::from(b.len)).sum();
+        let low = unit.blocks.iter().map(|b| b.va as u16 & 0xfff).min().unwrap_or(0);
+        let high = unit.blocks.iter().map(|b| (b.va as u16 & 0xfff) + 4 * b.len).max().unwrap_or(0);
+        let Workshop { a, sites, .. } = &mut workshop;
+        let code = a.finish();
         let bytes = code.len();
-        assert!(bytes <= UNIT_BYTES && workshop.sites.len() <= UNIT_SITES, "a unit keeps to its bounds");
-        for site in &workshop.sites {
+        let piece = Piece { el: unit.context.el, va, range: (low, high), code, sites };
+        let entry = self.place(&mut inner, key, piece);
+        if let Some(store) = &self.store
+            && let Some((start, words)) = read.filter(|_| !unshared)
+        {
+            let facts = Facts { context: unit.context.bits(), spot, range: (low, high), instructions };
+            let (fields, code, sites) = (a.fields.bytes(), a.code(), Cow::Borrowed(&sites[..]));
+            store.add(start, &Record { facts, words: words.bytes(), fields, code, sites });
+        }
+        inner.workshop = workshop;
+        drop(inner);
+        self.stats.count_unit(&self.stats.units, instructions.into(), bytes);
+        entry
+    }
+
+    /// Puts a unit's code behind all other, where it was made for, and its sites; its entry.
+    #[allow(unsafe_code, reason = "fills sites")]
+    fn place(&self, inner: &mut Inner, key: Key, piece: Piece<'_>) -> u64 {
+        let Inner { memory, sites, makers, profile, .. } = inner;
+        let Piece { el, va, range: (low, high), code, sites: new } = piece;
+        assert!(code.len() <= UNIT_BYTES && new.len() <= UNIT_SITES, "a unit keeps to its bounds");
+        makers.push((*sites, key));
+        for site in new {
             // SAFETY: the slot is behind all that code names so far.
             unsafe { self.sites.set(*sites, *site) };
             *sites += 1;
         }
         let entry = memory.push(code) + x64::HEADER as u64;
         if let Some(profile) = profile {
-            profile.unit(unit.context.el, unit.blocks[0].va, entry, &code[x64::HEADER..]);
+            profile.unit(el, va, entry, &code[x64::HEADER..]);
         }
         let page = key.pa & !0xfff;
-        let low = unit.blocks.iter().map(|b| b.va & 0xfff).min().unwrap_or(0);
-        let high = unit.blocks.iter().map(|b| (b.va & 0xfff) + 4 * u64::from(b.len)).max().unwrap_or(0);
-        let translated = Translated { entry, range: (page + low, page + high) };
+        let translated = Translated { entry, range: (page + u64::from(low), page + u64::from(high)) };
         // Jumps to former translations of the same code go on to this one.
         for former in inner.dropped.get(&key).into_iter().flatten() {
             inner.memory.patch64(*former, transfer(JUMP, *former, entry));
         }
         inner.units.insert(key, translated);
         inner.pages.entry(page).or_default().push(key);
-        drop(inner);
-        let guest: u64 = unit.blocks.iter().map(|b| u64::from(b.len)).sum();
-        Stats::add(&self.stats.units, 1);
-        Stats::add(&self.stats.guest_instructions, guest);
-        Stats::add(&self.stats.host_bytes, bytes as u64);
         entry
     }
 

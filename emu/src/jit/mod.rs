@@ -20,20 +20,25 @@ mod bare;
 mod cache;
 mod frame;
 mod memory;
+mod moving;
 mod optimizations;
 mod profile;
 mod site;
 mod slow;
 mod stats;
+mod store;
 mod thunks;
 mod x64;
 
 pub use cache::{Cache, Key};
 pub use frame::{Exit, Frame};
+#[cfg(test)]
+pub(crate) use moving::moved_and_made;
 pub use optimizations::{Optimizations, UnknownOptimization};
 pub use profile::Profile;
 pub use slow::{Plain, Reach, Registers, Runtime};
 pub use stats::Stats;
+pub use store::{MOST_BYTES as MOST_STORE_BYTES, Store, Words, maker};
 
 /// What the host lacks to run translated code; empty when it can.
 #[must_use]

@@ -5,6 +5,8 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 use crate::ir::block::{Call, Comparison};
 use crate::ir::op::Op;
 use crate::ir::{Exception, Mem};
@@ -14,7 +16,7 @@ pub(super) const X_HOMES: [u8; 5] = [14, 13, 12, 11, 10];
 pub(super) const V_HOMES: [u8; 4] = [12, 11, 10, 9];
 
 /// Where an argument is, or a result goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Loc {
     /// Nowhere.
     None,
@@ -25,7 +27,7 @@ pub(super) enum Loc {
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Task {
     /// Read `count` neighbouring elements at the address in RAX.
     Load { mem: Mem, count: u8 },
@@ -44,13 +46,18 @@ pub(super) enum Task {
 
 /// The address of a guest instruction, either fixed or in whichever page runs. Instructions are aligned, which leaves
 /// bit 0 to say which.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pc(u64);
 
 impl Pc {
     /// Of the instruction at `pc`.
     pub fn new(pc: u64, relative: bool) -> Self {
         Self(if relative { pc & 0xfff | 1 } else { pc })
+    }
+
+    /// If its unit is elsewhere by `away`.
+    pub fn moved(self, away: u64) -> Self {
+        if self.0 & 1 != 0 { self } else { Self(self.0.wrapping_add(away)) }
     }
 
     /// The address, while code of `page` runs.
@@ -60,7 +67,7 @@ impl Pc {
 }
 
 /// A call site of a thunk.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Site {
     pub task: Task,
     /// Address of the guest instruction.

@@ -16,11 +16,13 @@ use crate::ir::SysEnc;
 pub struct Stats {
     /// Units translated.
     pub units: AtomicU64,
-    /// Guest instructions in them.
+    /// Units that came out of the store.
+    pub recalled: AtomicU64,
+    /// Guest instructions in all of them.
     pub guest_instructions: AtomicU64,
     /// Bytes of host code.
     pub host_bytes: AtomicU64,
-    /// Nanoseconds spent translating.
+    /// Nanoseconds spent translating, or on the store.
     pub translate_nanos: AtomicU64,
     /// Returns to the run loop, by kind: to link a jump, for an indirect jump, from dropped code, to serve requests.
     pub exits: [AtomicU64; 4],
@@ -39,6 +41,13 @@ impl Stats {
     /// Adds to a counter.
     pub(super) fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Relaxed);
+    }
+
+    /// Counts a unit of so many guest instructions and bytes of host code.
+    pub(super) fn count_unit(&self, kind: &AtomicU64, instructions: u64, bytes: usize) {
+        Self::add(kind, 1);
+        Self::add(&self.guest_instructions, instructions);
+        Self::add(&self.host_bytes, bytes as u64);
     }
 
     /// Adds time that translation has taken.
@@ -71,11 +80,12 @@ impl Stats {
     /// The counters, and the most frequent calls, one a line.
     pub(super) fn report(&self, calls: &Calls, register: impl Fn(SysEnc) -> String) -> String {
         let get = |counter: &AtomicU64| counter.load(Relaxed);
-        let units = get(&self.units).max(1);
+        let units = (get(&self.units) + get(&self.recalled)).max(1);
         let mut lines = vec![
             format!(
-                "units {}, guest instructions {}, host bytes {}, {:.2} µs per unit",
+                "units {} translated, {} recalled, guest instructions {}, host bytes {}, {:.2} µs per unit",
                 get(&self.units),
+                get(&self.recalled),
                 get(&self.guest_instructions),
                 get(&self.host_bytes),
                 get(&self.translate_nanos) as f64 / units as f64 / 1000.0

@@ -23,7 +23,7 @@ use devices::virtio::VirtioDevice;
 
 use crate::a64::sysreg::{self, ID_MODELS};
 use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict, forget_code, plain_register};
-use crate::jit::{self, Cache, Optimizations, Profile};
+use crate::jit::{self, Cache, Optimizations, Profile, Store};
 use poller::Poller;
 
 /// What interrupt controller a board has.
@@ -53,6 +53,8 @@ pub struct Host {
     pub screen: Option<Box<dyn FrameSink>>,
     /// Virtio devices in the order of the command line: the first is in the topmost slot.
     pub virtio: Vec<VirtioMaker>,
+    /// Where translations are kept from one run to the next.
+    pub translations: Option<Store>,
     /// Where translated code is named.
     pub profile: Option<Profile>,
 }
@@ -218,7 +220,7 @@ impl Machine {
         let poller = Poller::new();
         let cache = match config.engine {
             Engine::Interpreter => None,
-            Engine::Jit => Some(translator(config.optimizations, host.profile.take())?),
+            Engine::Jit => Some(translator(config.optimizations, host.translations.take(), host.profile.take())?),
         };
         let board = boards::Board::new(&config, &boot, seed, ram, host, &shared, &poller);
         let vcpus = (0..config.smp)
@@ -286,17 +288,24 @@ impl Machine {
     }
 }
 
-fn translator(optimizations: Optimizations, profile: Option<Profile>) -> Result<Arc<Cache>, MachineError> {
+fn translator(
+    optimizations: Optimizations,
+    store: Option<Store>,
+    profile: Option<Profile>,
+) -> Result<Arc<Cache>, MachineError> {
     let lacking = jit::unsupported();
     if !lacking.is_empty() {
         return Err(MachineError::Jit(format!("this host's CPU lacks {}", lacking.join(", "))));
     }
-    let cache = Cache::new(plain_register, optimizations)
+    let mut cache = Cache::new(plain_register, optimizations)
         .map_err(|e| MachineError::Jit(format!("cannot map memory for code: {e}")))?;
-    Ok(Arc::new(match profile {
-        Some(profile) => cache.with_profile(profile),
-        None => cache,
-    }))
+    if let Some(store) = store {
+        cache = cache.with_store(store);
+    }
+    if let Some(profile) = profile {
+        cache = cache.with_profile(profile);
+    }
+    Ok(Arc::new(cache))
 }
 
 /// CPU models: their names, and what they are.

@@ -38,6 +38,8 @@ pub struct Machine<'a> {
     pub smp: u32,
     /// A disk beside the guest's own, which stays `vda`.
     pub disk: Option<&'a Path>,
+    /// The folder in which Handset finds what earlier runs have translated.
+    pub cache: &'a Path,
 }
 
 impl Emulator {
@@ -75,6 +77,8 @@ impl Emulator {
         let mut command;
         if let Some(binary) = self.handset() {
             command = Command::new(binary);
+            // No folder: nothing can be recalled.
+            command.env("HANDSET_CACHE", "/dev/null");
             command.args(["run", "--headless", "--serial", "stdio", "--net", "none", "--memory", "1G", "--smp", &smp]);
             command.arg("--kernel");
         } else {
@@ -99,6 +103,7 @@ impl Emulator {
         let mut command;
         if let Some(binary) = &ours {
             command = Command::new(binary);
+            command.env("HANDSET_CACHE", machine.cache);
             command.args(["run", "--headless", "--serial", "stdio", "--net", "none"]);
             command.args(["--memory", &format!("{MEMORY_MIB}M"), "--smp", &machine.smp.to_string()]);
             for (disk, how) in drives {

@@ -5,6 +5,8 @@
 //! semantics call. The interpreter runs `eval` at once; [`Lift`](super::Lift) records the operation; the constant
 //! folder, the translator's fallback and the property tests of its emitters all call the same `eval`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::state::FpEnv;
 
 pub mod crypto;
@@ -47,7 +49,7 @@ pub struct OpRow {
 }
 
 /// Any pure operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Op {
     /// On general-purpose values.
     Int(IntOp),
@@ -107,7 +109,7 @@ macro_rules! ops {
         $( $(#[$doc:meta])* $method:ident : $variant:ident ( $($args:tt)* ) -> $ret:ident $body:block )*
     ) => {
         $(#[$group_doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $group { $( $(#[$doc])* $variant, )* }
 
         impl $group {

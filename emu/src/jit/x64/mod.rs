@@ -19,6 +19,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::asm::Asm;
 use super::frame;
+use super::moving::Field;
 use super::optimizations::Optimizations;
 use super::site::{self, HomeSet, Loc, Pc, Site, Task};
 use super::slow::Registers;
@@ -28,7 +29,7 @@ use crate::ir::op::{Kind, Op};
 use alloc::At;
 use share::Group;
 use survey::{Life, Survey};
-pub(super) use terminators::UNLINKED;
+pub(super) use terminators::{UNLINKED, moved_guard};
 
 /// Memory that translation of one unit after another uses.
 #[derive(Debug, Default)]
@@ -341,7 +342,14 @@ impl<'a> Emitter<'a> {
     fn call_slow(&mut self, task: Task, args: [Loc; 6], results: [Loc; 2]) {
         let site = self.site(task, args, results);
         let (number, slow) = (self.number(site), self.thunks.slow);
-        dynasm!(self.a ; .arch x64 ; mov ecx, number ; call extern slow as usize);
+        self.call_site(number, slow);
+    }
+
+    /// Calls a thunk for a site.
+    fn call_site(&mut self, number: i32, slow: u64) {
+        dynasm!(self.a ; .arch x64 ; mov ecx, number);
+        self.a.mark(Field::Site, 4);
+        dynasm!(self.a ; .arch x64 ; call extern slow as usize);
     }
 
     /// Host register and guest register of each home of a set.
@@ -366,7 +374,8 @@ impl<'a> Emitter<'a> {
     fn emit_cold(&mut self) {
         while let Some(Cold { label, back, site }) = self.cold.pop() {
             let (number, slow) = (self.number(site), self.thunks.slow);
-            dynasm!(self.a ; .arch x64 ; =>label ; mov ecx, number ; call extern slow as usize);
+            dynasm!(self.a ; .arch x64 ; =>label);
+            self.call_site(number, slow);
             if let Some(back) = back {
                 dynasm!(self.a ; .arch x64 ; jmp =>back);
             }

@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::frame::{self, Frame, PC};
+use super::super::moving::Field;
 use super::super::optimizations::Optimizations;
 use super::super::site::HomeSet;
 use super::super::thunks::{Leaving, reg};
@@ -103,25 +104,32 @@ impl Emitter<'_> {
 
     /// An address, for thunks: where the unit holds at any, by its distance from the unit's page.
     pub(super) fn address_datum(&mut self, va: u64) {
-        self.a.extend(self.place_of(va).to_le_bytes());
+        if self.unit.context.relative() {
+            self.a.extend(self.offset(va).to_le_bytes());
+        } else {
+            self.a.extend(va.to_le_bytes());
+            self.a.mark(Field::Place, 8);
+        }
     }
 
-    fn place_of(&self, va: u64) -> u64 {
-        if self.unit.context.relative() { va.wrapping_sub(self.block.va & !0xfff) } else { va }
+    /// How far an address is from the unit's page.
+    fn offset(&self, va: u64) -> u64 {
+        va.wrapping_sub(self.block.va & !0xfff)
     }
 
     /// Brings an address to RAX; the flags stay.
     fn target(&mut self, va: u64) {
-        let place = self.place_of(va);
-        if self.unit.context.relative() {
-            self.near(0, place);
-        } else {
-            self.move_constant(0, place);
-        }
+        self.near(reg::RAX, self.offset(va));
     }
 
     /// Brings the address of the page that runs, plus an offset, to a register; the flags stay.
     pub(super) fn near(&mut self, r: u8, offset: u64) {
+        if !self.unit.context.relative() {
+            let va = (self.block.va & !0xfff).wrapping_add(offset);
+            dynasm!(self.a ; .arch x64 ; mov Rq(r), QWORD va as i64);
+            self.a.mark(Field::Place, 8);
+            return;
+        }
         let page = frame::at(offset_of!(Frame, page));
         match i32::try_from(offset as i64) {
             Ok(offset) => dynasm!(self.a ; .arch x64 ; mov Rq(r), [rbp + page] ; lea Rq(r), [Rq(r) + offset]),
@@ -268,7 +276,8 @@ impl Emitter<'_> {
         }
         let far = (target ^ from) >> 12 != 0;
         // A jump by the table of jumps looks by itself.
-        if target <= from && !(far && self.unit.context.relative()) {
+        let backwards = target.wrapping_sub(from) as i64 <= 0;
+        if backwards && !(far && self.unit.context.relative()) {
             let attention = self.a.new_dynamic_label();
             self.exits.push(ColdExit { label: attention, dirty: 0, from, target, owed: None, why: Why::Attention });
             self.poll();
@@ -285,12 +294,13 @@ impl Emitter<'_> {
         } else {
             // cmp [identity of the page there], imm32; jne rel32; nop; jmp rel32: both fields aligned. Both jumps lead behind
             // them, at first.
-            let code = offset_of!(Memory, code) as i32 + 4 * slot(target) as i32;
+            let code = CODE + 4 * slot(target) as i32;
             let guarded = self.thunks.guarded;
             self.align_field(7);
+            dynasm!(self.a ; .arch x64 ; cmp DWORD [r15 + code], DWORD UNLINKED);
+            self.a.mark(Field::Guard, 8);
             dynasm!(self.a
                 ; .arch x64
-                ; cmp DWORD [r15 + code], DWORD UNLINKED
                 ; .bytes [0x0f, 0x85, 6, 0, 0, 0, 0x90, 0xe9, 0, 0, 0, 0]
                 ; call extern guarded as usize
             );
@@ -334,6 +344,16 @@ impl Emitter<'_> {
         }
         dynasm!(self.a ; .arch x64 ; jmp QWORD [r15 + rcx + jumps + 8]);
     }
+}
+
+/// Displacement of the identities of pages of code.
+const CODE: i32 = offset_of!(Memory, code) as i32;
+
+/// The displacement in a guard, if its jump leads to an address that is further by `away`.
+pub(in super::super) fn moved_guard(displacement: u32, away: u64) -> u32 {
+    let slot = displacement.wrapping_sub(CODE as u32) / 4;
+    let slot = slot.wrapping_add((away >> 12) as u32) % ENTRIES as u32;
+    CODE as u32 + 4 * slot
 }
 
 /// The identity in a guard that was never linked; no page has it.
