@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use emu::cpu::Engine;
 use emu::jit::Optimizations;
 use emu::machine::{Gic, cpu_models};
 
+use crate::control::{self, Name};
 use crate::disk::DriveSpec;
 use crate::gdb;
 use crate::net::{NetSpec, UserSpec};
@@ -29,6 +30,8 @@ Examples:
   handset run --headless --screenshot-at 5=demo.png
   handset run --guest debian12 --headless --stats --jit-opt -probe-sharing,-links
   handset run --guest debian12 --headless --gdb 127.0.0.1:1234 --wait-gdb
+  handset run --guest installer --name test
+                                       then `handset ctl tap 360 640` and the like, from elsewhere
   perf record -e cpu-clock -k 1 handset run --guest debian12 --headless --profile
                                        then `perf report` names translated code by its guest addresses
 
@@ -46,8 +49,16 @@ struct Cli {
 }
 
 /// What to do.
+#[derive(Debug)]
+pub enum Asked {
+    /// `handset run`.
+    Run(Box<Run>),
+    /// `handset ctl`.
+    Control(control::Request),
+}
+
 #[derive(Debug, Subcommand)]
-pub enum Command {
+enum Command {
     /// Boot a guest in a window, or headless
     #[command(after_help = EXAMPLES)]
     Run(Box<Run>),
@@ -123,6 +134,12 @@ pub struct Run {
     /// Wait for the debugger before the first instruction
     #[arg(long, requires = "gdb")]
     pub wait_gdb: bool,
+    /// Call the phone so: `handset ctl --phone NAME` finds it
+    #[arg(long, value_name = "NAME", value_parser = clap::value_parser!(Name))]
+    pub name: Option<Name>,
+    /// Let programs that speak QMP, QEMU's machine protocol, come to this socket (docs/control.md)
+    #[arg(long, value_name = "unix:PATH", value_parser = qmp)]
+    pub qmp: Option<PathBuf>,
     /// Write what Linux's perf reads: names of translated code to /tmp/perf-PID.map, and the code to DIR/jit-PID.dump (in /tmp
     /// if no DIR is given), beside which `perf inject --jit` leaves a file for each piece (docs/usage.md)
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = profile::MAPS)]
@@ -176,6 +193,11 @@ pub fn memory(text: &str) -> Result<u64, String> {
         Some(bytes) => Ok(bytes),
         None => Err("not a size; write a number with M or G, such as 512M or 2G".into()),
     }
+}
+
+fn qmp(text: &str) -> Result<PathBuf, String> {
+    let path = text.strip_prefix("unix:").filter(|path| !path.is_empty());
+    path.map(PathBuf::from).ok_or_else(|| "write unix:PATH".into())
 }
 
 fn gic(text: &str) -> Result<Gic, String> {
@@ -244,17 +266,27 @@ pub enum Refusal {
 }
 
 /// Reads the command line.
-pub fn parse<I>(arguments: I) -> Result<Command, Refusal>
+pub fn parse<I>(arguments: I) -> Result<Asked, Refusal>
 where
     I: IntoIterator<Item = std::ffi::OsString>,
 {
-    let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let command = if arguments.get(1).is_some_and(|word| word == "ctl") { "ctl" } else { "run" };
+    let read = Cli::command().subcommand(control::command()).try_get_matches_from(arguments);
+    let read = read.and_then(|matches| match matches.subcommand() {
+        Some(("ctl", matches)) => Ok(Err(control::read(matches))),
+        _ => Cli::from_arg_matches(&matches).map(Ok),
+    });
+    let cli = read.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Refusal::Print(error)
         }
-        _ => Refusal::Complain(complaint(&error)),
+        _ => Refusal::Complain(complaint(&error, command)),
     })?;
-    let Command::Run(run) = &cli.command;
+    let run = match cli {
+        Ok(Cli { command: Command::Run(run) }) => run,
+        Err(request) => return Ok(Asked::Control(request)),
+    };
     if run.cpu == "help" {
         return Err(Refusal::Answer(models()));
     }
@@ -272,40 +304,44 @@ where
             return Err(Refusal::Complain(line));
         }
     }
-    Ok(cli.command)
+    Ok(Asked::Run(run))
 }
 
-/// Clap's complaint as `WHAT: WHY (way out)`.
-fn complaint(error: &clap::Error) -> String {
+/// Clap's complaint about a command as `WHAT: WHY (way out)`.
+fn complaint(error: &clap::Error, command: &str) -> String {
     let words = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
         _ => None,
     };
-    // `--smp <N>` and the like, without their values.
+    // `--smp <N>` and the like, without their values; `<x>` without its brackets.
     let options = |text: String| {
-        let names = text.split(", ").map(|option| option.split([' ', '=']).next().unwrap_or_default().to_owned());
+        let names = text.split(", ").map(|option| option.split([' ', '=']).next().unwrap_or_default());
+        let names = names.map(|name| name.trim_matches(['<', '>']).to_owned());
         names.collect::<Vec<_>>().join(", ")
     };
     let option = words(ContextKind::InvalidArg).map_or_else(|| "the command line".to_owned(), options);
     let value = words(ContextKind::InvalidValue).unwrap_or_default();
     let suggestion = words(ContextKind::SuggestedArg).or_else(|| words(ContextKind::SuggestedSubcommand));
-    let way_out =
-        suggestion.map_or_else(|| "see `handset run --help`".to_owned(), |like| format!("there is {}", options(like)));
+    let help = format!("see `handset {command} --help`");
+    let way_out = suggestion.map_or(help, |like| format!("there is {}", options(like)));
     match error.kind() {
         ErrorKind::ValueValidation => {
             let why = std::error::Error::source(error).map_or_else(|| "is not valid".to_owned(), ToString::to_string);
             // Some values' own errors name the option already.
             if why.starts_with("--") { why } else { format!("{option} {value}: {why}") }
         }
-        ErrorKind::InvalidValue => format!("{option}: needs a value ({way_out})"),
+        ErrorKind::InvalidValue if value.is_empty() => format!("{option}: needs a value ({way_out})"),
+        ErrorKind::InvalidValue => {
+            format!("{option} {value}: there is {}", words(ContextKind::ValidValue).unwrap_or_default())
+        }
         ErrorKind::UnknownArgument if option.starts_with('-') => {
             format!("{option}: there is no such option ({way_out})")
         }
         ErrorKind::UnknownArgument => format!("{option}: is not expected here ({way_out})"),
         ErrorKind::InvalidSubcommand => {
             let name = words(ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("{name}: there is no such command (there is `handset run`)")
+            format!("{name}: there is no such command (there are `handset run` and `handset ctl`)")
         }
         ErrorKind::ArgumentConflict => match words(ContextKind::PriorArg).map(options) {
             Some(other) if other == option => format!("{option}: is given twice"),
@@ -329,7 +365,8 @@ mod tests {
     fn run(options: &str) -> Result<Run, String> {
         let words = ["handset", "run"].into_iter().chain(options.split_whitespace());
         match parse(words.map(Into::into)) {
-            Ok(Command::Run(run)) => Ok(*run),
+            Ok(Asked::Run(run)) => Ok(*run),
+            Ok(Asked::Control(_)) => panic!("it runs"),
             Err(Refusal::Complain(line)) => Err(line),
             Err(Refusal::Print(error)) => panic!("{error}"),
             Err(Refusal::Answer(text)) => panic!("{text}"),
@@ -385,7 +422,7 @@ mod tests {
     #[test]
     fn a_kernels_command_line_may_begin_with_hyphens() {
         let words = ["handset", "run", "--kernel", "i", "--append", "--- quiet"];
-        let Ok(Command::Run(run)) = parse(words.map(Into::into)) else { panic!() };
+        let Ok(Asked::Run(run)) = parse(words.map(Into::into)) else { panic!() };
         assert_eq!(run.append.as_deref(), Some("--- quiet"));
     }
 
@@ -439,6 +476,6 @@ mod tests {
             assert!(said.starts_with(line) && !said.contains('\n'), "{options}: {said}");
         }
         let Err(Refusal::Complain(line)) = parse(["handset", "walk"].map(Into::into)) else { panic!() };
-        assert_eq!(line, "walk: there is no such command (there is `handset run`)");
+        assert_eq!(line, "walk: there is no such command (there are `handset run` and `handset ctl`)");
     }
 }

@@ -7,10 +7,12 @@
 //! | `session`, `power`, `signals`, `undo` | a run from start to end, however it ends |
 //! | `screen`, `screenshot`, `window`, `headless` | what the phone shows, and to whom |
 //! | `disk`, `net`, `serial`, `host` | what the host gives to devices |
+//! | `control` | commands from outside: QMP, and `handset ctl` |
 //! | `gdb`, `socket` | a debugger's way in; private sockets |
-//! | `stats`, `profile` | what was counted; what perf reads |
+//! | `stats`, `profile`, `translations` | what was counted; what perf reads; what is kept of a run |
 
 mod cli;
+mod control;
 mod disk;
 mod gdb;
 mod guest;
@@ -31,6 +33,9 @@ mod translations;
 mod undo;
 mod window;
 
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
 use anyhow::Result;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -38,7 +43,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use cli::{Command, Refusal, Run};
+use cli::{Asked, Refusal, Run};
+use control::Control;
 use phone::Phone;
 use power::Power;
 use session::Session;
@@ -57,8 +63,11 @@ fn main() {
     });
     undo::on_panic();
     log();
-    let Command::Run(run) = command;
-    match perform(&run) {
+    let done = match &command {
+        Asked::Run(run) => perform(run),
+        Asked::Control(request) => control::perform(request).map(|()| 0),
+    };
+    match done {
         Ok(status) => undo::exit(status),
         Err(error) => fail(&line(&error), 1),
     }
@@ -98,14 +107,29 @@ fn log() {
 
 fn perform(run: &Run) -> Result<u8> {
     screenshot::check(&run.screenshots)?;
-    let Phone { title, machine, serial, display, screen, touch, keyboard } = phone::build(run)?;
+    let Phone { title, machine, serial, display, screen, touch, keyboard, disks } = phone::build(run)?;
     // What was asked for is looked at before what there is to show it on.
     let place = if run.headless { None } else { Some(window::open()?) };
     let gdb = run.gdb.as_ref().map(gdb::Gdb::listen).transpose()?;
+    let control = Control::listen(run.name.as_ref(), run.qmp.as_deref())?;
     if run.wait_gdb {
         machine.handle().hold();
     }
     let power = Power::new(machine.handle());
+    let phone = control::Phone {
+        name: run.name.clone(),
+        machine: machine.handle(),
+        power: power.clone(),
+        hand: control::Hand::new(touch.clone(), keyboard.clone()),
+        screen: screen.clone(),
+        size: display.size(),
+        disks,
+        log: serial.log(),
+        events: control::Events::default(),
+        turn: Mutex::default(),
+        asked_reset: AtomicBool::default(),
+        asked_end: AtomicBool::default(),
+    };
     let session = Session {
         machine,
         serial,
@@ -114,6 +138,7 @@ fn perform(run: &Run) -> Result<u8> {
         screenshots: run.screenshots.clone(),
         power: power.clone(),
         gdb,
+        control: (control, phone),
     };
     let outcome = match place {
         None => headless::run(session)?,

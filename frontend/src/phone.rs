@@ -49,6 +49,8 @@ pub struct Phone {
     pub touch: TouchScreen,
     /// Keys of a keyboard that is plugged in.
     pub keyboard: Keyboard,
+    /// Its disks, in their order.
+    pub disks: Vec<DriveSpec>,
 }
 
 /// A waker to make a device with before there is a board.
@@ -182,5 +184,6 @@ pub fn build(run: &Run) -> Result<Phone> {
         profile: run.profile.as_deref().map(profile::begin).transpose()?,
     };
     let machine = Machine::new(config, host)?;
-    Ok(Phone { title, machine, serial, display, screen, touch, keyboard })
+    let disks = run.drives.iter().cloned().chain(disk).collect();
+    Ok(Phone { title, machine, serial, display, screen, touch, keyboard, disks })
 }

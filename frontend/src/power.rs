@@ -33,6 +33,11 @@ impl Power {
         if self.asked.swap(true, Ordering::SeqCst) {
             return self.quit(status);
         }
+        self.press();
+    }
+
+    /// Presses the power key, and releases it a moment later.
+    pub fn press(&self) {
         let handle = self.handle.clone();
         thread::spawn(move || {
             handle.power_key(true);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use image::codecs::png::PngEncoder;
+use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::cli::Screenshot;
@@ -26,20 +27,33 @@ fn picture(screen: &Screen, dark: (u32, u32)) -> (u32, u32, Vec<u8>) {
     })
 }
 
+/// The format of a screenshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Picture {
+    /// PNG.
+    Png,
+    /// The plain format of netpbm.
+    Ppm,
+}
+
 /// Writes what a screen shows now.
 ///
 /// # Errors
 /// One line that names the file.
-pub fn write(screen: &Screen, dark: (u32, u32), file: &Path) -> Result<()> {
+pub fn write(screen: &Screen, dark: (u32, u32), file: &Path, format: Picture) -> Result<()> {
     let (width, height, rgb) = picture(screen, dark);
     let wrong = || format!("{}: the screenshot cannot be written", file.display());
     let place = parent(file);
     let write = || -> io::Result<()> {
         let mut new = tempfile::Builder::new().prefix(".handset-").suffix(".png").tempfile_in(place)?;
         let mut buffer = BufWriter::new(new.as_file_mut());
-        PngEncoder::new(&mut buffer)
-            .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
-            .map_err(io::Error::other)?;
+        let written = match format {
+            Picture::Png => PngEncoder::new(&mut buffer).write_image(&rgb, width, height, ExtendedColorType::Rgb8),
+            Picture::Ppm => PnmEncoder::new(&mut buffer)
+                .with_subtype(PnmSubtype::Pixmap(SampleEncoding::Binary))
+                .write_image(&rgb, width, height, ExtendedColorType::Rgb8),
+        };
+        written.map_err(io::Error::other)?;
         buffer.flush()?;
         drop(buffer);
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
@@ -89,7 +103,7 @@ impl Album {
             for shot in shots {
                 let left = Duration::from_secs_f64(shot.seconds).saturating_sub(started.elapsed());
                 if missed.is_empty() && ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                    if let Err(why) = write(&screen, dark, &shot.file) {
+                    if let Err(why) = write(&screen, dark, &shot.file, Picture::Png) {
                         eprintln!("handset: {why:#}");
                         missed.push(shot);
                     }
@@ -130,17 +144,20 @@ mod tests {
         let bgrx = [[10, 20, 30, 0], [40, 50, 60, 0]].concat();
         let frame = Frame { width: 2, height: 1, stride: 8, bgrx: &bgrx };
         screen.sink(Source::Gpu).present(0, frame, Rect { x: 0, y: 0, width: 2, height: 1 });
-        write(&screen, (9, 9), &file).unwrap();
+        write(&screen, (9, 9), &file, Picture::Png).unwrap();
         let decoded = image::open(&file).unwrap().into_rgb8();
         assert_eq!((decoded.dimensions(), decoded.into_raw()), ((2, 1), vec![30, 20, 10, 60, 50, 40]));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let file = folder.path().join("a.ppm");
+        write(&screen, (9, 9), &file, Picture::Ppm).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"P6\n2 1 255\n\x1e\x14\x0a\x3c\x32\x28");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
     fn a_dark_screen_is_black() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.png");
-        write(&Screen::new(1), (9, 5), &file).unwrap();
+        write(&Screen::new(1), (9, 5), &file, Picture::Png).unwrap();
         let decoded = image::open(&file).unwrap().into_rgb8();
         assert_eq!(decoded.dimensions(), (9, 5));
         assert!(decoded.into_raw().iter().all(|&byte| byte == 0));

@@ -10,6 +10,7 @@ use emu::cpu::Verdict;
 use emu::machine::{Machine, Stats};
 
 use crate::cli::Screenshot;
+use crate::control::{self, Control};
 use crate::gdb::Gdb;
 use crate::power::Power;
 use crate::screen::Screen;
@@ -37,6 +38,8 @@ pub struct Session {
     pub power: Power,
     /// Where a debugger may come.
     pub gdb: Option<Gdb>,
+    /// Where other programs may come, and what they may do.
+    pub control: (Control, control::Phone),
 }
 
 /// How a phone ended.
@@ -65,12 +68,14 @@ impl Session {
     /// # Errors
     /// One line that names the option.
     pub fn start(self, ended: impl FnOnce(Outcome) + Send + 'static) -> Result<()> {
-        let Self { mut machine, serial, display, screen, screenshots, power, gdb } = self;
+        let Self { mut machine, serial, display, screen, screenshots, power, gdb, control } = self;
         signals::heed(power.clone()).context("the host gives no way to hear of signals")?;
         let no_thread = "the host gives no thread";
         let album = Album::start(screenshots, screen, display.size()).context(no_thread)?;
         let output = serial.start(machine.handle().serial, power.clone())?;
         let gdb = gdb.map(|gdb| gdb.start(machine.handle(), power.clone())).transpose()?;
+        let (control, phone) = control;
+        let served = control.start(phone)?;
         let run = move || {
             let started = Instant::now();
             let verdict = catch_unwind(AssertUnwindSafe(|| machine.run()));
@@ -80,7 +85,9 @@ impl Session {
             if let Some(gdb) = gdb {
                 gdb.finish();
             }
-            let status = status(verdict.ok(), &power, &output, album);
+            let verdict = verdict.ok();
+            served.finish(verdict);
+            let status = status(verdict, &power, &output, album);
             ended(Outcome { status, stats, time });
         };
         thread::Builder::new().name("machine".into()).spawn(run).map(drop).context(no_thread)

@@ -1,4 +1,5 @@
-//! Halting: what a debugger outside the machine asks of vCPUs, and what they tell it.
+//! Halting: what a debugger outside the machine asks of vCPUs, and what they tell it; and pausing, which asks no more than
+//! that they stand still. Both may be asked at once: a vCPU goes on when nobody keeps it.
 //!
 //! A vCPU that is held stands between two instructions and runs *errands*: closures that are handed the whole vCPU. So
 //! its state is read and changed, and it is stepped, on its own thread, and nothing of it is shared. It notices where it
@@ -81,6 +82,8 @@ pub(super) struct Held {
 /// The machine's share.
 #[derive(Default)]
 pub(super) struct Halting {
+    /// Everybody stands still, whatever a debugger says.
+    paused: AtomicBool,
     /// Resumed, and nobody has halted since.
     resumed: AtomicBool,
     halted: Mutex<Option<Halted>>,
@@ -123,6 +126,18 @@ impl Shared {
         }
     }
 
+    /// Has every vCPU stand still soon, or go on as far as no debugger holds it.
+    pub fn pause(&self, pause: bool) {
+        self.halting.paused.store(pause, Ordering::SeqCst);
+        (0..self.count()).for_each(|cpu| self.kick(cpu));
+    }
+
+    /// Whether every vCPU stands still, or soon will, because of [`Shared::pause`].
+    #[must_use]
+    pub fn paused(&self) -> bool {
+        self.halting.paused.load(Ordering::SeqCst)
+    }
+
     /// Lets the vCPUs go that `goes` names; from now on they and errands may halt.
     pub fn release(&self, goes: impl Fn(usize) -> bool) {
         *lock(&self.halting.halted) = None;
@@ -150,13 +165,13 @@ impl Shared {
         }
     }
 
-    /// Has something done with a vCPU while it is held.
+    /// Has something done with a vCPU while it is held or paused.
     pub fn send(&self, cpu: usize, errand: impl FnOnce(&mut Vcpu) + Send + 'static) {
         lock(&self.cpus[cpu].held.errands).push_back(Box::new(errand));
         self.kick(cpu);
     }
 
-    /// Waits until something is done with a vCPU that is held; none if the machine ends before.
+    /// Waits until something is done with a vCPU that is held or paused; none if the machine ends before.
     pub fn on<R: Send + 'static>(&self, cpu: usize, errand: impl FnOnce(&mut Vcpu) -> R + Send + 'static) -> Option<R> {
         let (reply, replied) = mpsc::channel();
         self.send(cpu, move |vcpu| {
@@ -181,12 +196,13 @@ impl Shared {
 }
 
 impl Vcpu {
-    /// Stands still and runs errands as long as this vCPU is held. Whether it was.
+    /// Stands still and runs errands as long as this vCPU is held or the machine paused. Whether it was.
     pub(super) fn stand(&mut self) -> bool {
         let shared = self.core.wiring.shared.clone();
         let held = &shared.cpus[self.core.id].held;
         let mut stood = false;
-        while held.held.load(Ordering::SeqCst) && shared.verdict() == Verdict::Run {
+        let stays = || held.held.load(Ordering::SeqCst) || shared.paused();
+        while stays() && shared.verdict() == Verdict::Run {
             stood = true;
             let errand = lock(&held.errands).pop_front();
             match errand {

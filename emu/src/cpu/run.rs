@@ -1,7 +1,6 @@
 //! The run loop: requests, interrupts, waiting, and instructions.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::{Core, Vcpu, Verdict, context, reset_state};
 use super::{exception, idle};
@@ -38,11 +37,6 @@ impl Vcpu {
         loop {
             match self.core.wiring.shared.verdict() {
                 Verdict::Run => {}
-                Verdict::Pause => {
-                    let shared = self.core.wiring.shared.clone();
-                    shared.wait_while(Verdict::Pause, Duration::from_secs(3600));
-                    continue;
-                }
                 verdict => return verdict,
             }
             if let Some((pc, x0)) = self.core.wiring.shared.take_start(self.core.id) {

@@ -1,7 +1,7 @@
 //! What vCPUs and the machine share: interrupt inputs, requests to one another, power.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::thread::Thread;
 
 use devices::bus::IrqSink;
@@ -65,8 +65,6 @@ pub(super) struct CpuShared {
 pub enum Verdict {
     /// Go on.
     Run,
-    /// Stop between instructions until told otherwise.
-    Pause,
     /// The guest powered off.
     PowerOff,
     /// The guest asked for a reset.
@@ -75,14 +73,14 @@ pub enum Verdict {
     Quit,
 }
 
-const VERDICTS: [Verdict; 5] = [Verdict::Run, Verdict::Pause, Verdict::PowerOff, Verdict::Reset, Verdict::Quit];
+const VERDICTS: [Verdict; 4] = [Verdict::Run, Verdict::PowerOff, Verdict::Reset, Verdict::Quit];
 
 /// The vCPUs' common ground.
 #[derive(Debug)]
 pub struct Shared {
     pub(super) cpus: Vec<CpuShared>,
     verdict: AtomicU8,
-    changed: (Mutex<()>, Condvar),
+    deciding: Mutex<()>,
     /// vCPUs that do not sleep.
     pub(super) awake: AtomicUsize,
     /// How many threads the host runs at once.
@@ -114,7 +112,7 @@ impl Shared {
         Self {
             cpus: (0..count).map(|_| cpu()).collect(),
             verdict: AtomicU8::new(Verdict::Run as u8),
-            changed: Default::default(),
+            deciding: Mutex::default(),
             awake: AtomicUsize::new(0),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             halting: Halting::default(),
@@ -155,21 +153,14 @@ impl Shared {
     /// Decides what the machine is to do; a decision to end it stands.
     pub fn decide(&self, verdict: Verdict) {
         {
-            let _held = lock(&self.changed.0);
+            let _held = lock(&self.deciding);
             if !matches!(self.verdict(), Verdict::Quit) {
                 self.verdict.store(verdict as u8, Ordering::SeqCst);
             }
-            self.changed.1.notify_all();
         }
         for cpu in 0..self.count() {
             self.kick(cpu);
         }
-    }
-
-    /// Blocks until the verdict is not `verdict`, or `timeout` has passed.
-    pub fn wait_while(&self, verdict: Verdict, timeout: std::time::Duration) {
-        let held = lock(&self.changed.0);
-        let _held = self.changed.1.wait_timeout_while(held, timeout, |()| self.verdict() == verdict);
     }
 
     /// Sends a TLB operation to every other vCPU.

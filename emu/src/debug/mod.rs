@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use crate::a64::sysreg::SysRow;
 use crate::cpu::Vcpu;
-use crate::machine::Handle;
+use crate::machine::{Handle, Stopper};
 
 /// What a vCPU is to do when the machine is resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Debugger {
         for cpu in 0..self.cpus() {
             self.machine.shared.on(cpu, |_| ()).ok_or(Refused::Ended)?;
         }
-        self.machine.stop_time(true);
+        self.machine.stop_time(Stopper::Debugger, true);
         self.stopped = true;
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Debugger {
         }
         self.set_points()?;
         self.stopped = false;
-        self.machine.stop_time(false);
+        self.machine.stop_time(Stopper::Debugger, false);
         self.machine.shared.release(|cpu| actions[cpu] == Action::Go);
         for (cpu, action) in actions.iter().enumerate() {
             if let Action::Step(range) = action.clone() {
@@ -209,7 +209,7 @@ impl Drop for Debugger {
             }
         }
         self.machine.shared.on_halt(None);
-        self.machine.stop_time(false);
+        self.machine.stop_time(Stopper::Debugger, false);
         self.machine.shared.release(|_| true);
     }
 }

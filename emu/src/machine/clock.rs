@@ -1,7 +1,7 @@
 //! Guest time from the host's monotonic clock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use devices::bus::{Clock, Nanos};
@@ -12,6 +12,17 @@ pub struct GuestClock {
     start: Instant,
     /// While it is stopped, [`STOPPED`] and the guest's time; else for how long it has been stopped so far.
     state: AtomicU64,
+    /// Who has stopped it.
+    stoppers: Mutex<[bool; 2]>,
+}
+
+/// Who may stop guest time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopper {
+    /// A debugger.
+    Debugger,
+    /// Who paused the machine.
+    Pause,
 }
 
 const STOPPED: u64 = 1 << 63;
@@ -20,24 +31,32 @@ impl GuestClock {
     /// Starts at zero.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { start: Instant::now(), state: AtomicU64::new(0) })
+        Arc::new(Self { start: Instant::now(), state: AtomicU64::new(0), stoppers: Mutex::default() })
     }
 
     fn host(&self) -> Nanos {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX) & !STOPPED
     }
 
-    /// Stops it. Only one thread may stop it and start it.
-    pub(super) fn stop(&self) {
+    /// Stops it on somebody's behalf.
+    pub(super) fn stop(&self, by: Stopper) {
+        let mut stoppers = self.stoppers();
+        stoppers[by as usize] = true;
         self.state.store(STOPPED | self.now(), Ordering::SeqCst);
     }
 
-    /// Has it go on.
-    pub(super) fn start(&self) {
+    /// Has it go on as far as they are concerned; it does when nobody else has stopped it.
+    pub(super) fn start(&self, by: Stopper) {
+        let mut stoppers = self.stoppers();
+        stoppers[by as usize] = false;
         let state = self.state.load(Ordering::SeqCst);
-        if state & STOPPED != 0 {
+        if state & STOPPED != 0 && !stoppers.contains(&true) {
             self.state.store(self.host() - (state & !STOPPED), Ordering::SeqCst);
         }
+    }
+
+    fn stoppers(&self) -> MutexGuard<'_, [bool; 2]> {
+        self.stoppers.lock().expect("nobody panics while stopping time")
     }
 }
 
@@ -69,16 +88,19 @@ mod tests {
     #[test]
     fn the_time_that_it_is_stopped_does_not_count() {
         let clock = GuestClock::new();
-        clock.stop();
+        clock.stop(Stopper::Pause);
         let stopped = clock.now();
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!((clock.now(), clock.moves()), (stopped, false));
-        clock.stop();
-        clock.start();
+        clock.stop(Stopper::Pause);
+        clock.stop(Stopper::Debugger);
+        clock.start(Stopper::Pause);
+        assert_eq!((clock.now(), clock.moves()), (stopped, false), "the other still has it stopped");
+        clock.start(Stopper::Debugger);
         let host = clock.host();
         assert!(clock.now() >= stopped && clock.moves());
         assert!(clock.now() + 20_000_000 <= host + 10_000_000, "20 ms are left out");
-        clock.start();
+        clock.start(Stopper::Debugger);
         assert!(clock.now() + 10_000_000 <= clock.host());
     }
 }

@@ -10,6 +10,7 @@ mod stats;
 
 pub use boot::{Boot, BootError, Source};
 pub use clock::GuestClock;
+pub(crate) use clock::Stopper;
 pub use serial::SerialInput;
 pub use stats::Stats;
 
@@ -127,6 +128,22 @@ pub struct Machine {
     clock: Arc<GuestClock>,
     poller: Arc<Poller>,
     cache: Option<Arc<Cache>>,
+    resets: Resets,
+}
+
+/// Who is told of resets.
+#[derive(Clone, Default)]
+struct Resets(Arc<Mutex<Option<Bell>>>);
+
+/// Called when something has happened.
+type Bell = Box<dyn Fn() + Send>;
+
+impl Resets {
+    fn ring(&self) {
+        if let Some(bell) = &*self.0.lock().expect("nobody panics who is told of a reset") {
+            bell();
+        }
+    }
 }
 
 impl std::fmt::Debug for Machine {
@@ -142,6 +159,7 @@ pub struct Handle {
     alarm: Arc<Alarm>,
     poller: Arc<Poller>,
     gpio: Arc<Mutex<Pl061>>,
+    resets: Resets,
     /// Bytes into the UART.
     pub serial: SerialInput,
     /// Guest time.
@@ -163,7 +181,7 @@ impl Handle {
     /// Has the machine stand still before its first instruction, until a debugger resumes it. To be called before it runs.
     pub fn hold(&self) {
         self.shared.hold();
-        self.stop_time(true);
+        self.stop_time(Stopper::Debugger, true);
     }
 
     /// Whether the machine has ended, or is about to.
@@ -177,12 +195,40 @@ impl Handle {
         self.shared.decide(Verdict::Reset);
     }
 
+    /// Brings every vCPU to stand still between two instructions, and guest time with them. False if the machine ends
+    /// before that.
+    pub fn pause(&self) -> bool {
+        self.shared.pause(true);
+        let stand = (0..self.shared.count()).all(|cpu| self.shared.on(cpu, |_| ()).is_some());
+        if stand {
+            self.stop_time(Stopper::Pause, true);
+        }
+        stand
+    }
+
+    /// Has the machine go on after [`Handle::pause`], unless a debugger holds it.
+    pub fn resume(&self) {
+        self.stop_time(Stopper::Pause, false);
+        self.shared.pause(false);
+    }
+
+    /// Whether it is paused.
+    #[must_use]
+    pub fn paused(&self) -> bool {
+        self.shared.paused()
+    }
+
+    /// Has `bell` called whenever the machine has been reset.
+    pub fn on_reset(&self, bell: impl Fn() + Send + 'static) {
+        *self.resets.0.lock().expect("nobody panics who is told of a reset") = Some(Box::new(bell));
+    }
+
     /// Stops guest time, which only makes sense while no vCPU runs, or has it go on.
-    pub(crate) fn stop_time(&self, stop: bool) {
+    pub(crate) fn stop_time(&self, by: Stopper, stop: bool) {
         if stop {
-            self.clock.stop();
+            self.clock.stop(by);
         } else {
-            self.clock.start();
+            self.clock.start(by);
             self.alarm.wake();
             self.poller.wake();
         }
@@ -226,7 +272,7 @@ impl Machine {
         let vcpus = (0..config.smp)
             .map(|id| Vcpu::new(id, model, board.wiring(id, &shared, &clock, &alarm, cache.clone())))
             .collect();
-        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache })
+        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache, resets: Resets::default() })
     }
 
     /// The host's hands on it.
@@ -237,6 +283,7 @@ impl Machine {
             alarm: Arc::clone(&self.alarm),
             poller: Arc::clone(&self.poller),
             gpio: Arc::clone(&self.board.gpio),
+            resets: self.resets.clone(),
             serial: self.board.serial.clone(),
             clock: Arc::clone(&self.clock),
         }
@@ -248,6 +295,7 @@ impl Machine {
     /// When a thread of the machine panicked: a defect of Handset.
     pub fn run(&mut self) -> Verdict {
         let (shared, alarm, poller, clock) = (&self.shared, &self.alarm, &self.poller, &self.clock);
+        let resets = &self.resets;
         let (vcpus, board, boot, cache) = (&mut self.vcpus, &mut self.board, &self.boot, &self.cache);
         thread::scope(|scope| {
             let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
@@ -276,6 +324,7 @@ impl Machine {
                 if let Some(cache) = cache {
                     forget_code(cache, board.bus.ram());
                 }
+                resets.ring();
             };
             shared.decide(Verdict::Quit);
             alarm.wake();

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `output` | bytes on their way out, written by a thread of their own |
 //! | `terminal` | the raw mode of a terminal |
+//! | `log` | the last of what was said |
 //! | `escape` | Ctrl-A and what follows it |
 //! | this file | the targets |
 //!
 //! A target is opened when the machine is ready to run, so that a phone that cannot be built leaves nothing behind.
 
 mod escape;
+mod log;
 mod output;
 mod terminal;
 
@@ -31,6 +33,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::power::Power;
 use crate::socket::{self, SocketError};
 use escape::{Escape, Typed};
+pub use log::Log;
 pub use output::Output;
 
 /// Bytes that may wait for the guest before its host is read no further.
@@ -100,17 +103,25 @@ pub enum SerialError {
 pub struct Serial {
     target: Target,
     output: Output,
+    log: Log,
 }
 
 impl Serial {
     /// An end that will lead to `target`.
     pub fn new(target: Target) -> Self {
-        Self { target, output: Output::new() }
+        Self { target, output: Output::new(), log: Log::default() }
     }
 
     /// Where the UART's bytes go.
     pub fn sink(&self) -> Box<dyn ByteSink> {
-        if self.target == Target::None { Box::new(NullSink) } else { Box::new(self.output.clone()) }
+        let out: Box<dyn ByteSink> =
+            if self.target == Target::None { Box::new(NullSink) } else { Box::new(self.output.clone()) };
+        self.log.tap(out)
+    }
+
+    /// The last of what comes out of it.
+    pub fn log(&self) -> Log {
+        self.log.clone()
     }
 
     /// Opens the target and starts to carry bytes. What is returned has the last of them written.
@@ -118,7 +129,7 @@ impl Serial {
     /// # Errors
     /// [`SerialError`]
     pub fn start(self, input: SerialInput, power: Power) -> Result<Output, SerialError> {
-        let Self { target, output } = self;
+        let Self { target, output, .. } = self;
         match target {
             Target::None => {}
             Target::Stdio => {

@@ -1,0 +1,66 @@
+//! The control plane: whatever other programs may do with a phone that runs.
+//!
+//! | file | what |
+//! |---|---|
+//! | `registry` | what a command is: its name, arguments and what they may be |
+//! | `commands` | every command, one row each |
+//! | `input`, `keys` | fingers and keys |
+//! | `qmp` | a client's session in QEMU's machine protocol (QMP) |
+//! | `server` | sockets, clients, events |
+//! | `place` | where a phone with a name is found |
+//! | `client` | `handset ctl` |
+//!
+//! A command is one row of `commands`; QMP, its schema, the human monitor in it, and `handset ctl` offer it from there.
+
+mod client;
+mod commands;
+mod input;
+mod keys;
+mod place;
+mod qmp;
+mod registry;
+mod server;
+
+pub use client::{Request, command, perform, read};
+pub use input::Hand;
+pub use place::Name;
+pub use server::{Control, Events};
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use emu::machine::Handle;
+
+use crate::disk::DriveSpec;
+use crate::power::Power;
+use crate::screen::Screen;
+use crate::serial::Log;
+
+/// What commands have to do with.
+#[derive(Debug)]
+pub struct Phone {
+    /// How it is called.
+    pub name: Option<Name>,
+    /// The machine.
+    pub machine: Handle,
+    /// Its power button.
+    pub power: Power,
+    /// Hands on screen and keyboard.
+    pub hand: Hand,
+    /// What is shown.
+    pub screen: Screen,
+    /// The size of the screen when it is dark.
+    pub size: (u32, u32),
+    /// Its disks, in the order of the command line.
+    pub disks: Vec<DriveSpec>,
+    /// What it has said on its serial port.
+    pub log: Log,
+    /// Clients that want to hear of what happens.
+    pub events: Events,
+    /// Held by who pauses it or lets it go on.
+    pub turn: Mutex<()>,
+    /// A client has asked for the reset that is to come.
+    pub asked_reset: AtomicBool,
+    /// A client has asked for its end.
+    pub asked_end: AtomicBool,
+}
