@@ -1,6 +1,7 @@
 //! The cases that Handset passes. A case that it comes to pass is added here; all cases are in `qemu.rs`.
 
 mod bad_input;
+mod control;
 mod display;
 mod gdb;
 mod installer;

@@ -10,13 +10,24 @@ pub fn workspace() -> &'static Path {
 
 /// The folder of a cached guest.
 pub fn folder(name: &str) -> PathBuf {
+    fetched(&["guests", name])
+}
+
+/// The folder of the Python environment with the clients that drive a phone.
+pub fn python() -> PathBuf {
+    fetched(&["python"])
+}
+
+/// What an `xtask` fetches if the cache has it not.
+fn fetched(task: &[&str]) -> PathBuf {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--quiet", "--package", "xtask", "--", "guests", name])
+        .args(["run", "--quiet", "--package", "xtask", "--"])
+        .args(task)
         .current_dir(workspace())
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo starts");
-    assert!(output.status.success(), "the guest {name} cannot be had: {}", output.status);
+    assert!(output.status.success(), "`cargo xtask {}`: {}", task.join(" "), output.status);
     PathBuf::from(String::from_utf8(output.stdout).expect("a UTF-8 path").trim_end())
 }
 

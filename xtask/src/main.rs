@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask setup|run|test|bench|guests`.
+//! Project tasks: `cargo xtask setup|run|test|bench|guests|python`.
 //!
 //! This crate prepares a machine that has nothing but git and cargo, fetches the guests, and runs the whole test suite.
 //! It has no native dependency, so that it always builds. Left out: the emulator's own options, which `run` passes on.
@@ -9,6 +9,7 @@ mod cache;
 mod guests;
 mod host;
 mod progress;
+mod python;
 mod suite;
 
 use anyhow::{Context, Result};
@@ -41,6 +42,8 @@ enum Task {
     Test,
     /// Measure Handset beside QEMU on the same guests, print a table and write docs/performance.md
     Bench(bench::Options),
+    /// Install the Python clients that tests use into the cache, and print where they are
+    Python,
     /// Fetch guests into the cache and print where they are; without a name, list them
     Guests {
         /// The guests to fetch
@@ -70,6 +73,11 @@ fn perform(task: Task) -> Result<()> {
         Task::Run { guest, options } => run(&guest, &options),
         Task::Test => suite::run(),
         Task::Bench(options) => bench::run(options),
+        Task::Python => {
+            host::set_up(host::EVERYTHING)?;
+            println!("{}", python::environment()?.display());
+            Ok(())
+        }
         Task::Guests { names, all, refresh } => {
             if names.is_empty() && !all {
                 return guests::list();

@@ -1,6 +1,6 @@
 //! The whole test suite, stage by stage; the first stage that fails ends it and is named in the summary.
 
-use crate::{cargo, guests, host, progress};
+use crate::{cargo, guests, host, progress, python};
 use anyhow::{Result, bail};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ const STAGES: &[Stage] = &[
     }),
     ("docs", || step(cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))),
     ("unit tests", || step(cargo().args(["test", "--workspace"]))),
+    ("python clients", || python::environment().map(|_| ())),
     ("guests", || GUESTS.iter().try_for_each(|name| guests::fetch(name, false).map(|_| ()))),
     ("release build", || step(cargo().args(["build", "--release", "--package", "handset"]))),
     ("boot tests", || step(cargo().args(["test", "--package", "handset-tests", "--test", "boot"]))),
