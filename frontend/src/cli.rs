@@ -17,6 +17,7 @@ use crate::gdb;
 use crate::net::{NetSpec, UserSpec};
 use crate::profile;
 use crate::serial::Target;
+use crate::snapshot::Origin;
 use crate::translations::Translations;
 
 const EXAMPLES: &str = "\
@@ -30,6 +31,7 @@ Examples:
   handset run --headless --screenshot-at 5=demo.png
   handset run --guest debian12 --headless --stats --jit-opt -probe-sharing,-links
   handset run --guest debian12 --headless --gdb 127.0.0.1:1234 --wait-gdb
+  handset run --from test              a phone that `handset ctl save test` has saved
   handset run --guest installer --name test
                                        then `handset ctl tap 360 640` and the like, from elsewhere
   perf record -e cpu-clock -k 1 handset run --guest debian12 --headless --profile
@@ -65,7 +67,7 @@ enum Command {
 }
 
 /// `handset run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Run {
     /// Boot this arm64 kernel Image, raw or gzip
     #[arg(long, value_name = "F", group = "boot")]
@@ -134,6 +136,15 @@ pub struct Run {
     /// Wait for the debugger before the first instruction
     #[arg(long, requires = "gdb")]
     pub wait_gdb: bool,
+    /// Go on from this snapshot, which `handset ctl save` has made: the phone is as it was, and what is said here of windows,
+    /// sockets and the like is new
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = clap::value_parser!(Name),
+        conflicts_with_all = ["boot", "initrd", "append", "dtb", "drives", "smp", "memory", "cpu", "gic", "display"]
+    )]
+    pub from: Option<Name>,
     /// Call the phone so: `handset ctl --phone NAME` finds it
     #[arg(long, value_name = "NAME", value_parser = clap::value_parser!(Name))]
     pub name: Option<Name>,
@@ -242,7 +253,60 @@ fn models() -> String {
     cpu_models().map(|(name, about)| format!("{name:12} {about}\n")).collect()
 }
 
+/// How the phone of this process's own command line is made.
+pub fn origin() -> Origin {
+    let words = std::env::args().skip(2).collect();
+    Origin { words, folder: std::env::current_dir().unwrap_or_default() }
+}
+
 impl Run {
+    /// The phone that was made so, with windows, sockets and the like as these options say.
+    pub fn revive(&self, origin: &Origin) -> anyhow::Result<Self> {
+        let words = ["handset", "run"].into_iter().map(Into::into).chain(origin.words.iter().map(Into::into));
+        let Ok(Asked::Run(made)) = parse(words) else {
+            anyhow::bail!("it was made by options that there are not any more")
+        };
+        let mut made = *made;
+        let files = [&mut made.kernel, &mut made.initrd, &mut made.bios, &mut made.dtb];
+        let files = files.into_iter().flatten().chain(made.drives.iter_mut().map(|drive| &mut drive.file));
+        // A path that is whole already stays.
+        files.for_each(|file| *file = origin.folder.join(&*file));
+        let Self {
+            net,
+            serial,
+            headless,
+            screenshots,
+            accel,
+            jit_opt,
+            translations,
+            gdb,
+            wait_gdb,
+            from,
+            name,
+            qmp,
+            ..
+        } = self.clone();
+        let (profile, stats) = (self.profile.clone(), self.stats);
+        let net = net.or(made.net);
+        Ok(Self {
+            net,
+            serial,
+            headless,
+            screenshots,
+            accel,
+            jit_opt,
+            translations,
+            gdb,
+            wait_gdb,
+            from,
+            name,
+            qmp,
+            profile,
+            stats,
+            ..made
+        })
+    }
+
     /// What the options ask of the network; none for no card.
     pub fn user_net(&self) -> Option<UserSpec> {
         match &self.net {

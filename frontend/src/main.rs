@@ -8,6 +8,7 @@
 //! | `screen`, `screenshot`, `window`, `headless` | what the phone shows, and to whom |
 //! | `disk`, `net`, `serial`, `host` | what the host gives to devices |
 //! | `control` | commands from outside: QMP, and `handset ctl` |
+//! | `snapshot` | phones that were saved |
 //! | `gdb`, `socket` | a debugger's way in; private sockets |
 //! | `stats`, `profile`, `translations` | what was counted; what perf reads; what is kept of a run |
 
@@ -27,6 +28,7 @@ mod screenshot;
 mod serial;
 mod session;
 mod signals;
+mod snapshot;
 mod socket;
 mod stats;
 mod translations;
@@ -48,6 +50,7 @@ use control::Control;
 use phone::Phone;
 use power::Power;
 use session::Session;
+use snapshot::Snapshot;
 
 /// The status for a wrong command line.
 const USAGE: u8 = 2;
@@ -107,7 +110,20 @@ fn log() {
 
 fn perform(run: &Run) -> Result<u8> {
     screenshot::check(&run.screenshots)?;
-    let Phone { title, machine, serial, display, screen, touch, keyboard, disks } = phone::build(run)?;
+    let (revived, snapshot);
+    let (run, snapshot, origin) = match &run.from {
+        None => (run, None, cli::origin()),
+        Some(name) => {
+            snapshot = Snapshot::open(name)?;
+            let origin = snapshot.origin().clone();
+            revived = run.revive(&origin)?;
+            (&revived, Some(snapshot), origin)
+        }
+    };
+    let Phone { title, mut machine, serial, display, screen, touch, keyboard, disks } = phone::build(run)?;
+    if let Some(snapshot) = snapshot {
+        snapshot.restore(&mut machine, &disks)?;
+    }
     // What was asked for is looked at before what there is to show it on.
     let place = if run.headless { None } else { Some(window::open()?) };
     let gdb = run.gdb.as_ref().map(gdb::Gdb::listen).transpose()?;
@@ -124,6 +140,7 @@ fn perform(run: &Run) -> Result<u8> {
         screen: screen.clone(),
         size: display.size(),
         disks,
+        origin,
         log: serial.log(),
         events: control::Events::default(),
         turn: Mutex::default(),

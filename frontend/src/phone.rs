@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use devices::bus::Waker;
-use devices::virtio::VirtioDevice;
+use devices::virtio::SavedDevice;
 use devices::virtio::blk::Block;
 use devices::virtio::gpu::{Display, Gpu};
 use devices::virtio::input::{Axes, Input, Keyboard, TouchScreen};
@@ -18,7 +18,7 @@ use emu::cpu::Engine;
 use emu::machine::{Boot, Config, Host, Machine, Source as BootSource, VirtioMaker};
 
 use crate::cli::Run;
-use crate::disk::{self, DriveSpec, Format};
+use crate::disk::{self, DriveSpec, Format, Layer};
 use crate::guest;
 use crate::host;
 use crate::net::{Forward, UserNet};
@@ -49,8 +49,8 @@ pub struct Phone {
     pub touch: TouchScreen,
     /// Keys of a keyboard that is plugged in.
     pub keyboard: Keyboard,
-    /// Its disks, in their order.
-    pub disks: Vec<DriveSpec>,
+    /// Its disks, in their order, and what those with `snapshot` have changed.
+    pub disks: Vec<(DriveSpec, Option<Layer>)>,
 }
 
 /// A waker to make a device with before there is a board.
@@ -70,7 +70,7 @@ impl Later {
     }
 
     /// Puts the device that was made with the waker on a board.
-    fn maker(self, device: impl VirtioDevice + 'static) -> VirtioMaker {
+    fn maker(self, device: impl SavedDevice + 'static) -> VirtioMaker {
         Box::new(move |waker| {
             self.0.set(waker).expect("a maker is called once");
             Box::new(device)
@@ -78,7 +78,7 @@ impl Later {
     }
 }
 
-fn made(device: impl VirtioDevice + 'static) -> VirtioMaker {
+fn made(device: impl SavedDevice + 'static) -> VirtioMaker {
     Box::new(move |_| Box::new(device))
 }
 
@@ -128,10 +128,12 @@ fn choose(run: &Run) -> Result<Choice> {
 pub fn build(run: &Run) -> Result<Phone> {
     let Choice { title, boot, memory, disk } = choose(run)?;
     let mut virtio: Vec<VirtioMaker> = Vec::new();
+    let mut disks = Vec::new();
     // A guest's own disk is the last, which Linux calls vda.
     for drive in run.drives.iter().chain(&disk) {
-        let store = disk::open(drive)?;
+        let (store, layer) = disk::open(drive)?;
         virtio.push(made(Block::new(store, &drive.serial)));
+        disks.push((drive.clone(), layer));
     }
     if let Some(spec) = run.user_net() {
         let (later, waker) = Later::new();
@@ -184,6 +186,5 @@ pub fn build(run: &Run) -> Result<Phone> {
         profile: run.profile.as_deref().map(profile::begin).transpose()?,
     };
     let machine = Machine::new(config, host)?;
-    let disks = run.drives.iter().cloned().chain(disk).collect();
     Ok(Phone { title, machine, serial, display, screen, touch, keyboard, disks })
 }

@@ -18,7 +18,7 @@ pub use irq::{GicCpuPort, IccReg, IrqLine, IrqSink, RecordingSink};
 pub use mmio::{Access, MmioDevice, Size, Sizes};
 pub use ram::{GuestRam, Pa, RamError};
 pub use routing::{Bus, BusError, MapError, Target};
-pub use snapshot::{RestoreError, Snapshot};
+pub use snapshot::{Part, RestoreError, Snapshot};
 
 /// What a device says of itself in the generated device tree.
 pub trait FdtNode {

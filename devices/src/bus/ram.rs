@@ -280,6 +280,28 @@ impl GuestRam {
         self.host as *mut u8
     }
 
+    /// Has all of RAM hold what a file holds from `offset` (a multiple of 4 KiB) on. The host reads pages when they are first
+    /// needed, and what is written stays here. Nobody may shorten the file meanwhile: accesses to what is gone would end
+    /// the process.
+    ///
+    /// # Errors
+    /// [`RamError::Reserve`] when the host refuses.
+    pub fn map(&self, file: &std::fs::File, offset: u64) -> Result<(), RamError> {
+        use std::os::fd::AsRawFd;
+
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE);
+        let (base, fd) = (self.host_base().cast(), file.as_raw_fd());
+        // SAFETY: this replaces the pages of this value's own mapping, whole, and of nothing else; whoever has its address
+        // finds memory there before and after.
+        let mapped = unsafe { libc::mmap(base, self.len as usize, protection, flags, fd, offset as libc::off_t) };
+        if mapped == libc::MAP_FAILED {
+            let why = std::io::Error::last_os_error().to_string();
+            return Err(RamError::Reserve { bytes: self.len, why });
+        }
+        Ok(())
+    }
+
     /// Fills `buf` from `pa`.
     ///
     /// # Errors

@@ -29,3 +29,26 @@ pub struct RestoreError {
     /// The field's name.
     pub field: &'static str,
 }
+
+/// [`Snapshot`] behind a pointer: the state as bytes, in postcard's format.
+pub trait Part {
+    /// A copy of the state.
+    fn save_bytes(&self) -> Vec<u8>;
+
+    /// Takes the state over.
+    ///
+    /// # Errors
+    /// As [`Snapshot::restore`]; bytes that are no such state are out of range as a whole.
+    fn restore_bytes(&mut self, bytes: &[u8]) -> Result<(), RestoreError>;
+}
+
+impl<T: Snapshot> Part for T {
+    fn save_bytes(&self) -> Vec<u8> {
+        postcard::to_stdvec(&self.save()).expect("memory takes all")
+    }
+
+    fn restore_bytes(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let wrong = RestoreError { device: "a device", field: "state" };
+        self.restore(postcard::from_bytes(bytes).map_err(|_| wrong)?)
+    }
+}

@@ -270,7 +270,7 @@ impl<D: VirtioDevice + Snapshot> Snapshot for Endpoint<D> {
 
     fn save(&self) -> Self::Saved {
         let Self { device, waker: _, queues, setup, status, driver_features, interrupt, config_generation } = self;
-        let next = |index| queues.progress(index);
+        let next = |index| queues.progress(index).map(|(avail, used)| (avail.wrapping_sub(device.held(index)), used));
         let queues = setup.iter().enumerate().map(|(i, &setup)| SavedQueue { setup, next: next(i) }).collect();
         SavedEndpoint {
             status: status.bits(),

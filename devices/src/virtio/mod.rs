@@ -24,7 +24,7 @@ pub mod rng;
 pub use chain::{Chain, Reader, Writer};
 pub use queues::Queues;
 
-use crate::bus::Nanos;
+use crate::bus::{Nanos, Part, RestoreError, Snapshot};
 
 /// The driver broke the protocol: the transport sets DEVICE_NEEDS_RESET (2.1.2) and stops the queues.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +78,37 @@ pub trait VirtioDevice: Send {
         Ok(None)
     }
 
+    /// Chains of a queue that were taken and not pushed yet. A device that is saved has them back in the queue.
+    fn held(&self, index: usize) -> u16 {
+        let _ = index;
+        0
+    }
+
     /// Status 0 was written: forget all guest state. Chains that are still held are gone; pushing them does nothing.
     fn reset(&mut self);
 }
 
+/// A device that can be saved, behind a pointer.
+pub trait SavedDevice: VirtioDevice + Part {}
+
+impl<T: VirtioDevice + Part> SavedDevice for T {}
+
+impl Snapshot for Box<dyn SavedDevice> {
+    type Saved = Vec<u8>;
+
+    fn save(&self) -> Vec<u8> {
+        (**self).save_bytes()
+    }
+
+    fn restore(&mut self, saved: Vec<u8>) -> Result<(), RestoreError> {
+        (**self).restore_bytes(&saved)
+    }
+}
+
 impl<D: VirtioDevice + ?Sized> VirtioDevice for Box<D> {
+    fn held(&self, index: usize) -> u16 {
+        (**self).held(index)
+    }
     fn device_id(&self) -> u32 {
         (**self).device_id()
     }

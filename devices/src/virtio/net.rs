@@ -14,11 +14,12 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use serde::{Deserialize, Serialize};
 use virtio_bindings::virtio_ids::VIRTIO_ID_NET;
 use virtio_bindings::virtio_net as sys;
 
 use super::{Broken, Chain, Queues, VirtioDevice, read_config};
-use crate::bus::{Nanos, NetPort, Waker};
+use crate::bus::{Nanos, NetPort, RestoreError, Snapshot, Waker};
 
 const RECEIVE: usize = 0;
 const TRANSMIT: usize = 1;
@@ -388,6 +389,10 @@ impl VirtioDevice for NetCard {
         Ok(None)
     }
 
+    fn held(&self, index: usize) -> u16 {
+        if index == RECEIVE { self.held.len() as u16 } else { 0 }
+    }
+
     fn reset(&mut self) {
         self.features = 0;
         self.mac = self.config.mac;
@@ -396,6 +401,39 @@ impl VirtioDevice for NetCard {
         if let Some(offload) = &self.config.offload {
             offload.set(false, false);
         }
+    }
+}
+
+/// A [`NetCard`] as saved. A frame on its way is lost, as on any network.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedNetCard {
+    mac: [u8; 6],
+}
+
+impl Snapshot for NetCard {
+    type Saved = SavedNetCard;
+
+    fn save(&self) -> SavedNetCard {
+        // `features` come with `activate`; the cable is the host's, and `held` goes back into the queue.
+        let Self {
+            config: _,
+            port: _,
+            link: _,
+            features: _,
+            mac,
+            link_seen: _,
+            outgoing: _,
+            incoming: _,
+            waiting: _,
+            held: _,
+        } = self;
+        SavedNetCard { mac: *mac }
+    }
+
+    fn restore(&mut self, saved: SavedNetCard) -> Result<(), RestoreError> {
+        self.reset();
+        self.mac = saved.mac;
+        Ok(())
     }
 }
 

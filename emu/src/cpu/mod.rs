@@ -21,7 +21,7 @@ pub use alarm::Alarm;
 pub use halt::{Halted, Points, Watchpoint, Why};
 pub use inspect::read_physical;
 pub use run::Engine;
-pub use shared::{CpuInputs, PowerState, Shared, Verdict};
+pub use shared::{CpuInputs, Power, PowerState, Shared, Verdict};
 pub use translate::{Form, forget_code, form_unit, plain_register};
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use crate::ir::{Context, Wait};
 use crate::jit::{Cache, Frame, Words};
 use crate::mmu::Contexts;
 use crate::mmu::walk;
-use crate::state::{CNTFRQ, CpuState, El};
+use crate::state::{CNTFRQ, CpuState, El, Monitor};
 
 /// What a vCPU is wired to.
 pub struct Wiring {
@@ -133,6 +133,18 @@ impl Vcpu {
     /// Registers as after power-on, once the vCPU is off; it is started by itself.
     pub fn reset(&mut self) {
         self.frame.s = reset_state();
+    }
+
+    /// Goes on from a state that was saved; false if there is no such state.
+    #[must_use]
+    pub fn restore(&mut self, state: CpuState) -> bool {
+        if state.pstate.el > El::El1 || state.pstate.daif > 0xf {
+            return false;
+        }
+        self.frame.s = CpuState { monitor: Monitor::default(), ..state };
+        self.core.event = true;
+        self.core.debug_changed(&self.frame.s);
+        true
     }
 
     /// Architectural state.

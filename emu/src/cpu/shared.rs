@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread::Thread;
 
 use devices::bus::IrqSink;
+use serde::{Deserialize, Serialize};
 
 use super::halt::{Halting, Held};
 use crate::mmu::TlbOp;
@@ -27,7 +28,7 @@ impl IrqSink for CpuInputs {
 }
 
 /// PSCI's view of a vCPU's power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "PSCI's names")]
 pub enum PowerState {
     Off,
@@ -35,8 +36,9 @@ pub enum PowerState {
     On,
 }
 
-#[derive(Debug)]
-struct Power {
+/// A vCPU's power, and how it is to start.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Power {
     state: PowerState,
     /// Entry point and context of a pending start.
     entry: (u64, u64),
@@ -235,6 +237,16 @@ impl Shared {
             power.state = PowerState::On;
             power.entry
         })
+    }
+
+    /// A vCPU's power, to be saved.
+    pub fn saved_power(&self, cpu: usize) -> Power {
+        *lock(&self.cpus[cpu].power)
+    }
+
+    /// A vCPU's power as it was saved, before it runs.
+    pub fn restore_power(&self, cpu: usize, power: Power) {
+        *lock(&self.cpus[cpu].power) = power;
     }
 
     /// Everything as before the first start; that the host ended the machine meanwhile stands.

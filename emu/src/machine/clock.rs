@@ -45,13 +45,20 @@ impl GuestClock {
         self.state.store(STOPPED | self.now(), Ordering::SeqCst);
     }
 
+    /// Sets a clock that has not run yet.
+    pub(super) fn set(&self, now: Nanos) {
+        let stoppers = self.stoppers();
+        let state = if stoppers.contains(&true) { STOPPED | now } else { self.host().wrapping_sub(now) & !STOPPED };
+        self.state.store(state, Ordering::SeqCst);
+    }
+
     /// Has it go on as far as they are concerned; it does when nobody else has stopped it.
     pub(super) fn start(&self, by: Stopper) {
         let mut stoppers = self.stoppers();
         stoppers[by as usize] = false;
         let state = self.state.load(Ordering::SeqCst);
         if state & STOPPED != 0 && !stoppers.contains(&true) {
-            self.state.store(self.host() - (state & !STOPPED), Ordering::SeqCst);
+            self.state.store(self.host().wrapping_sub(state) & !STOPPED, Ordering::SeqCst);
         }
     }
 
@@ -67,7 +74,7 @@ impl Clock for GuestClock {
             if state & STOPPED != 0 {
                 return state & !STOPPED;
             }
-            let now = self.host() - state;
+            let now = self.host().wrapping_sub(state) & !STOPPED;
             if self.state.load(Ordering::SeqCst) == state {
                 return now;
             }

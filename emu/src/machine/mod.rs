@@ -6,12 +6,14 @@ mod clock;
 mod fdt;
 mod poller;
 mod serial;
+mod snapshot;
 mod stats;
 
 pub use boot::{Boot, BootError, Source};
 pub use clock::GuestClock;
 pub(crate) use clock::Stopper;
 pub use serial::SerialInput;
+pub use snapshot::{RestoreMachineError, Saved};
 pub use stats::Stats;
 
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ use std::thread;
 
 use devices::bus::{ByteSink, FrameSink, GuestRam, RamError, Waker, WallClock};
 use devices::gpio::pl061::Pl061;
-use devices::virtio::VirtioDevice;
+use devices::virtio::SavedDevice;
 
 use crate::a64::sysreg::{self, ID_MODELS};
 use crate::cpu::{Alarm, Engine, Shared, Vcpu, Verdict, forget_code, plain_register};
@@ -37,7 +39,7 @@ pub enum Gic {
 }
 
 /// Makes one virtio device; it is given the waker by which it asks to be polled.
-pub type VirtioMaker = Box<dyn FnOnce(Waker) -> Box<dyn VirtioDevice>>;
+pub type VirtioMaker = Box<dyn FnOnce(Waker) -> Box<dyn SavedDevice>>;
 
 /// A source of random bytes: fills the buffer.
 pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;
@@ -129,6 +131,8 @@ pub struct Machine {
     poller: Arc<Poller>,
     cache: Option<Arc<Cache>>,
     resets: Resets,
+    /// It goes on from where it was saved, instead of booting.
+    restored: bool,
 }
 
 /// Who is told of resets.
@@ -160,6 +164,8 @@ pub struct Handle {
     poller: Arc<Poller>,
     gpio: Arc<Mutex<Pl061>>,
     resets: Resets,
+    parts: Arc<boards::Parts>,
+    ram: GuestRam,
     /// Bytes into the UART.
     pub serial: SerialInput,
     /// Guest time.
@@ -272,7 +278,7 @@ impl Machine {
         let vcpus = (0..config.smp)
             .map(|id| Vcpu::new(id, model, board.wiring(id, &shared, &clock, &alarm, cache.clone())))
             .collect();
-        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache, resets: Resets::default() })
+        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache, resets: Resets::default(), restored: false })
     }
 
     /// The host's hands on it.
@@ -284,6 +290,8 @@ impl Machine {
             poller: Arc::clone(&self.poller),
             gpio: Arc::clone(&self.board.gpio),
             resets: self.resets.clone(),
+            parts: Arc::clone(&self.board.parts),
+            ram: self.board.bus.ram().clone(),
             serial: self.board.serial.clone(),
             clock: Arc::clone(&self.clock),
         }
@@ -301,8 +309,11 @@ impl Machine {
             let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
             let alarms = spawn("alarm").spawn_scoped(scope, || alarm.run(shared, &**clock));
             let polls = spawn("poller").spawn_scoped(scope, || poller.run(&**clock));
+            let mut restored = std::mem::take(&mut self.restored);
             let verdict = loop {
-                boot.start(board, shared);
+                if !std::mem::take(&mut restored) {
+                    boot.start(board, shared);
+                }
                 let verdict = thread::scope(|cpus| {
                     let threads: Vec<_> = vcpus
                         .iter_mut()

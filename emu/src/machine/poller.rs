@@ -15,6 +15,10 @@ struct Slot {
 struct State {
     slots: Vec<Slot>,
     quit: bool,
+    /// Nothing is polled for now.
+    held: bool,
+    /// A device is being polled.
+    polling: bool,
 }
 
 /// The devices that want to be polled.
@@ -42,7 +46,7 @@ impl Poller {
         let waker = Waker::new(move || {
             if let Some(poller) = poller.upgrade() {
                 poller.lock().slots[slot].woken = true;
-                poller.changed.notify_one();
+                poller.changed.notify_all();
             }
         });
         (slot, waker)
@@ -64,17 +68,20 @@ impl Poller {
                 .slots
                 .iter()
                 .position(|s| s.device.is_some() && (s.woken || s.deadline.is_some_and(|d| d <= now)));
-            if let Some(index) = due {
+            if let Some(index) = due.filter(|_| !state.held) {
                 let slot = &mut state.slots[index];
                 (slot.woken, slot.deadline) = (false, None);
                 let device = slot.device.clone();
+                state.polling = true;
                 drop(state);
                 let deadline = device.and_then(|d| d.lock().expect("a device never panics").poll(now));
                 state = self.lock();
                 state.slots[index].deadline = deadline;
+                state.polling = false;
+                self.changed.notify_all();
                 continue;
             }
-            let next = state.slots.iter().filter_map(|s| s.deadline).min().filter(|_| clock.moves());
+            let next = state.slots.iter().filter_map(|s| s.deadline).min().filter(|_| clock.moves() && !state.held);
             state = match next {
                 Some(at) => {
                     let wait = Duration::from_nanos(at.saturating_sub(now));
@@ -85,15 +92,26 @@ impl Poller {
         }
     }
 
+    /// Does something while no device is polled.
+    pub fn hold<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.lock().held = true;
+        let waited = self.changed.wait_while(self.lock(), |state| state.polling);
+        drop(waited.expect("nobody panics with the poller's lock"));
+        let done = work();
+        self.lock().held = false;
+        self.changed.notify_all();
+        done
+    }
+
     /// Has the thread look at the clock.
     pub fn wake(&self) {
         let _state = self.lock();
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     /// Ends the thread.
     pub fn quit(&self) {
         self.lock().quit = true;
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::input::{self, PRESS};
 use super::registry::{self, Answer, Arg, Args, Command, Failure, Kind};
 use super::server::EVENTS;
-use super::{Phone, client};
+use super::{Name, Phone, client};
 use crate::disk::Format;
 use crate::screenshot::{self, Picture};
+use crate::snapshot;
 
 const PIXELS: Kind = Kind::Int(0, 16384);
 const MILLISECONDS: Kind = Kind::Int(0, 60_000);
@@ -110,6 +111,19 @@ pub static ALL: &[Command] = &[
         }
         Ok(json!({}))
     }),
+    row(
+        "x-save",
+        "save",
+        "Save the phone as a snapshot, from which `run --from NAME` goes on",
+        &[NAME],
+        |phone, args| {
+            let name: Name = args.text("name").parse().map_err(|why: &str| Failure::new(why))?;
+            let _turn = phone.turn.lock().expect("no command panics");
+            let saved = snapshot::save(&name, phone.origin.clone(), &phone.machine, &phone.disks, || phone.rest());
+            let stood = saved.map_err(|why| Failure::new(format!("{why:#}")))?;
+            Ok(json!({"name": name.to_string(), "stood": format!("{} ms", stood.as_millis())}))
+        },
+    ),
     row("system_reset", "reset", "Reset it, as if its battery was taken out and put back", &[], |phone, _| {
         phone.asked_reset.store(true, Ordering::SeqCst);
         phone.machine.reset();
@@ -134,7 +148,7 @@ pub static ALL: &[Command] = &[
     }),
     row("query-version", "", "Say which program this is", &[], |_, _| Ok(version())),
     row("query-block", "", "Say what disks the phone has", &[], |phone, _| {
-        let disks = phone.disks.iter().enumerate().map(|(n, disk)| {
+        let disks = phone.disks.iter().enumerate().map(|(n, (disk, _))| {
             let driver = match disk.format {
                 Format::Raw => "raw",
                 Format::Qcow2 => "qcow2",
@@ -194,6 +208,7 @@ const PINCH: &[Arg] = &[
     Arg::new("to", PIXELS, "and at the end"),
     Arg::new("time", MILLISECONDS, "milliseconds that it takes (300)").optional(),
 ];
+const NAME: Arg = Arg::new("name", Kind::Text, "what it is to be called; another of that name is replaced");
 const KEYS: Arg = Arg::new("keys", Kind::Text, "names as in QMP: a, ret, spc, f1, ctrl-c");
 const TEXT: Arg = Arg::new("text", Kind::Text, "what to type");
 const BUTTON: Arg = Arg::new("button", Kind::OneOf(&["power"]), "power");

@@ -31,10 +31,11 @@ use std::sync::atomic::AtomicBool;
 
 use emu::machine::Handle;
 
-use crate::disk::DriveSpec;
+use crate::disk::{DriveSpec, Layer};
 use crate::power::Power;
 use crate::screen::Screen;
 use crate::serial::Log;
+use crate::snapshot::Origin;
 
 /// What commands have to do with.
 #[derive(Debug)]
@@ -52,7 +53,9 @@ pub struct Phone {
     /// The size of the screen when it is dark.
     pub size: (u32, u32),
     /// Its disks, in the order of the command line.
-    pub disks: Vec<DriveSpec>,
+    pub disks: Vec<(DriveSpec, Option<Layer>)>,
+    /// How it was made.
+    pub origin: Origin,
     /// What it has said on its serial port.
     pub log: Log,
     /// Clients that want to hear of what happens.
@@ -63,4 +66,23 @@ pub struct Phone {
     pub asked_reset: AtomicBool,
     /// A client has asked for its end.
     pub asked_end: AtomicBool,
+}
+
+/// A phone that stands still until this is dropped.
+struct Pause<'a>(&'a Phone);
+
+impl Phone {
+    /// Has it stand still for a moment, if it does not already; none if it ends.
+    fn rest(&self) -> Option<Option<Pause<'_>>> {
+        if self.machine.paused() {
+            return Some(None);
+        }
+        self.machine.pause().then_some(Some(Pause(self)))
+    }
+}
+
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        self.0.machine.resume();
+    }
 }

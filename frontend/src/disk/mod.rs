@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use devices::bus::BlockStore;
 
-pub use overlay::Overlay;
+pub use overlay::{CLUSTER, Layer, Overlay};
 pub use patient::Patient;
 pub use qcow2::Qcow2;
 pub use raw::Raw;
@@ -85,11 +85,11 @@ impl Why {
     }
 }
 
-/// Opens the disk that a `--drive` option describes.
+/// Opens the disk that a `--drive` option describes; with what `snapshot` keeps of it, if it does.
 ///
 /// # Errors
 /// One line that names the image.
-pub fn open(spec: &DriveSpec) -> Result<Box<dyn BlockStore>, DiskError> {
+pub fn open(spec: &DriveSpec) -> Result<(Box<dyn BlockStore>, Option<Layer>), DiskError> {
     let write = !spec.read_only && !spec.snapshot;
     let base: Box<dyn BlockStore> = match spec.format {
         Format::Raw => Box::new(Raw::open(&spec.file, write)?),
@@ -97,13 +97,15 @@ pub fn open(spec: &DriveSpec) -> Result<Box<dyn BlockStore>, DiskError> {
     };
     let name = spec.file.display();
     if spec.read_only {
-        return Ok(base);
+        return Ok((base, None));
     }
     if !spec.snapshot {
-        return Ok(Box::new(Patient::new(base, name.to_string())));
+        return Ok((Box::new(Patient::new(base, name.to_string())), None));
     }
-    let layer = Overlay::new(base).map_err(|e| Why::Io(e).at(&spec.file))?;
-    Ok(Box::new(Patient::new(Box::new(layer), format!("{name} (what snapshot keeps in temporary files)"))))
+    let overlay = Overlay::new(base).map_err(|e| Why::Io(e).at(&spec.file))?;
+    let layer = overlay.layer();
+    let name = format!("{name} (what snapshot keeps in temporary files)");
+    Ok((Box::new(Patient::new(Box::new(overlay), name)), Some(layer)))
 }
 
 #[cfg(test)]

@@ -2,23 +2,26 @@
 //!
 //! The layer holds whole clusters, copied up from the disk below when they are first written in part.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use devices::bus::{BlockError, BlockStore};
 
 use super::raw::punch_hole;
 
-const CLUSTER: u64 = 64 << 10;
+pub const CLUSTER: u64 = 64 << 10;
 
 /// Where a cluster of the layer is.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     /// In the file, at this many clusters from its start.
     File(u64),
+    /// In the snapshot, at this offset.
+    Kept(u64),
     /// Nowhere: it reads as zeros.
     Zeros,
 }
@@ -26,10 +29,90 @@ enum Place {
 /// A disk whose changes are temporary.
 pub struct Overlay {
     base: Box<dyn BlockStore>,
+    layer: Layer,
+}
+
+/// The changes, shared with who saves them.
+#[derive(Debug, Clone)]
+pub struct Layer(Arc<Mutex<Changes>>);
+
+#[derive(Debug)]
+struct Changes {
     file: File,
-    clusters: HashMap<u64, Place>,
+    /// The snapshot from which the phone goes on.
+    snapshot: Option<Arc<File>>,
+    clusters: BTreeMap<u64, Place>,
     end: u64,
     free: Vec<u64>,
+}
+
+/// A cluster that was changed, for who saves it: its number, and its bytes unless all are zeros.
+pub type Changed = (u64, Option<Vec<u8>>);
+
+impl Layer {
+    /// Without changes, in a file where large temporary files belong.
+    fn new() -> io::Result<Self> {
+        let large = Path::new("/var/tmp");
+        let chosen = std::env::var_os("TMPDIR").is_some() || !large.is_dir();
+        let file = if chosen { tempfile::tempfile() } else { tempfile::tempfile_in(large) }?;
+        let changes = Changes { file, snapshot: None, clusters: BTreeMap::new(), end: 0, free: vec![] };
+        Ok(Self(Arc::new(Mutex::new(changes))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Changes> {
+        self.0.lock().expect("nobody panics with a layer's lock")
+    }
+
+    /// Tells of every cluster that was changed.
+    pub fn each(&self, mut tell: impl FnMut(Changed) -> io::Result<()>) -> io::Result<()> {
+        let changes = self.lock();
+        for (&cluster, &place) in &changes.clusters {
+            let mut bytes = vec![0; CLUSTER as usize];
+            match place {
+                Place::Zeros => tell((cluster, None))?,
+                place => {
+                    // The disk's last cluster may be short.
+                    changes.read(place, 0, &mut bytes)?;
+                    tell((cluster, Some(bytes)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over changes that a snapshot holds: the number of each cluster, and where its bytes are unless all are zeros.
+    pub fn restore(&self, snapshot: &Arc<File>, clusters: impl Iterator<Item = (u64, Option<u64>)>) {
+        let mut changes = self.lock();
+        changes.snapshot = Some(Arc::clone(snapshot));
+        changes.clusters.extend(clusters.map(|(cluster, at)| (cluster, at.map_or(Place::Zeros, Place::Kept))));
+    }
+}
+
+impl Changes {
+    /// Reads from a cluster; what its file has not is zeros.
+    fn read(&self, place: Place, from: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let (file, at) = match place {
+            Place::Zeros => {
+                bytes.fill(0);
+                return Ok(());
+            }
+            Place::File(at) => (&self.file, at * CLUSTER + from),
+            Place::Kept(at) => (&**self.snapshot.as_ref().expect("what is kept has a place"), at + from),
+        };
+        let mut done = 0;
+        while done < bytes.len() {
+            match file.read_at(&mut bytes[done..], at + done as u64) {
+                Ok(0) => {
+                    bytes[done..].fill(0);
+                    return Ok(());
+                }
+                Ok(count) => done += count,
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One cluster's part of a range.
@@ -55,15 +138,17 @@ fn parts(offset: u64, len: u64) -> impl Iterator<Item = Part> {
 }
 
 impl Overlay {
-    /// A layer without changes over `base`. Its file is made where large temporary files belong.
+    /// A layer without changes over `base`.
     ///
     /// # Errors
     /// No temporary file can be made.
     pub fn new(base: Box<dyn BlockStore>) -> io::Result<Self> {
-        let large = Path::new("/var/tmp");
-        let chosen = std::env::var_os("TMPDIR").is_some() || !large.is_dir();
-        let file = if chosen { tempfile::tempfile() } else { tempfile::tempfile_in(large) }?;
-        Ok(Self { base, file, clusters: HashMap::new(), end: 0, free: vec![] })
+        Ok(Self { base, layer: Layer::new()? })
+    }
+
+    /// What has changed.
+    pub fn layer(&self) -> Layer {
+        self.layer.clone()
     }
 
     fn check(&self, offset: u64, len: u64) -> Result<(), BlockError> {
@@ -79,22 +164,27 @@ impl Overlay {
     }
 
     fn write_part(&mut self, part: &Part, bytes: &[u8]) -> Result<(), BlockError> {
-        let place = self.clusters.get(&part.cluster).copied();
+        let len = self.cluster_len(part.cluster);
+        let mut changes = self.layer.lock();
+        let place = changes.clusters.get(&part.cluster).copied();
         if let Some(Place::File(at)) = place {
-            return Ok(self.file.write_all_at(bytes, at * CLUSTER + part.from)?);
+            return Ok(changes.file.write_all_at(bytes, at * CLUSTER + part.from)?);
         }
-        let mut whole = vec![0; self.cluster_len(part.cluster)];
-        if place.is_none() && part.len < whole.len() {
-            self.base.read_at(part.cluster * CLUSTER, &mut whole)?;
+        let mut whole = vec![0; len];
+        if part.len < len {
+            match place {
+                Some(place) => changes.read(place, 0, &mut whole)?,
+                None => self.base.read_at(part.cluster * CLUSTER, &mut whole)?,
+            }
         }
         let from = part.from as usize;
         whole[from..from + part.len].copy_from_slice(bytes);
-        let at = self.free.last().copied().unwrap_or(self.end);
-        self.file.write_all_at(&whole, at * CLUSTER)?;
-        if self.free.pop().is_none() {
-            self.end += 1;
+        let at = changes.free.last().copied().unwrap_or(changes.end);
+        changes.file.write_all_at(&whole, at * CLUSTER)?;
+        if changes.free.pop().is_none() {
+            changes.end += 1;
         }
-        self.clusters.insert(part.cluster, Place::File(at));
+        changes.clusters.insert(part.cluster, Place::File(at));
         Ok(())
     }
 
@@ -102,9 +192,10 @@ impl Overlay {
         if part.len < self.cluster_len(part.cluster) {
             return self.write_part(part, &vec![0; part.len]);
         }
-        if let Some(Place::File(at)) = self.clusters.insert(part.cluster, Place::Zeros) {
-            self.free.push(at);
-            punch_hole(&self.file, at * CLUSTER, CLUSTER)?;
+        let mut changes = self.layer.lock();
+        if let Some(Place::File(at)) = changes.clusters.insert(part.cluster, Place::Zeros) {
+            changes.free.push(at);
+            punch_hole(&changes.file, at * CLUSTER, CLUSTER)?;
         }
         Ok(())
     }
@@ -119,9 +210,9 @@ impl BlockStore for Overlay {
         self.check(offset, buf.len() as u64)?;
         for part in parts(offset, buf.len() as u64) {
             let bytes = &mut buf[part.done..part.done + part.len];
-            match self.clusters.get(&part.cluster) {
-                Some(Place::File(at)) => self.file.read_exact_at(bytes, at * CLUSTER + part.from)?,
-                Some(Place::Zeros) => bytes.fill(0),
+            let changes = self.layer.lock();
+            match changes.clusters.get(&part.cluster) {
+                Some(place) => changes.read(*place, part.from, bytes)?,
                 None => self.base.read_at(part.cluster * CLUSTER + part.from, bytes)?,
             }
         }

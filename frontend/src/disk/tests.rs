@@ -9,6 +9,10 @@ use tempfile::TempDir;
 
 use super::*;
 
+fn open(spec: &DriveSpec) -> Result<Box<dyn BlockStore>, DiskError> {
+    super::open(spec).map(|(store, _)| store)
+}
+
 fn dir() -> TempDir {
     tempfile::tempdir().unwrap()
 }

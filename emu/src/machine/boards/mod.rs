@@ -2,4 +2,4 @@
 
 mod phone;
 
-pub use phone::{Board, FLASH_BANK, GICD, GICR, RAM_BASE};
+pub use phone::{Board, FLASH_BANK, GICD, GICR, Parts, RAM_BASE};

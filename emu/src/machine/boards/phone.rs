@@ -18,7 +18,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use devices::bus::{Bus, FdtNode, GicCpuPort, GuestRam, IrqLine, IrqSink, MmioDevice, Pa, Poll, RecordingSink, Reset};
+use devices::bus::{
+    Bus, FdtNode, GicCpuPort, GuestRam, IrqLine, IrqSink, MmioDevice, Pa, Part, Poll, RecordingSink, Reset,
+};
 use devices::display::ramfb::RamFb;
 use devices::flash::cfi::CfiFlash;
 use devices::fw_cfg::FwCfg;
@@ -26,7 +28,7 @@ use devices::gic::{v2, v3};
 use devices::gpio::pl061::Pl061;
 use devices::rtc::pl031::Pl031;
 use devices::serial::pl011::Pl011;
-use devices::virtio::VirtioDevice;
+use devices::virtio::SavedDevice;
 use devices::virtio::mmio::{EmptySlot, VirtioMmio};
 
 use crate::cpu::{Alarm, CpuInputs, Shared, Wiring};
@@ -76,13 +78,19 @@ pub struct Board {
     gic: Option<Arc<dyn GicCpuPort>>,
     ppis: Vec<Arc<dyn IrqSink>>,
     resets: Vec<Arc<Mutex<dyn Reset + Send>>>,
+    /// What is saved, by name, in the order in which it is restored.
+    pub parts: Arc<Parts>,
 }
+
+/// Devices by their names.
+pub type Parts = Vec<(String, Arc<Mutex<dyn Part + Send>>)>;
 
 /// Puts devices on the bus, in address order.
 struct Builder {
     bus: Bus,
     spis: Arc<dyn IrqSink>,
     resets: Vec<Arc<Mutex<dyn Reset + Send>>>,
+    parts: Parts,
     nodes: Vec<Node>,
 }
 
@@ -99,8 +107,8 @@ impl Builder {
         device
     }
 
-    /// With a reset and a node of its own.
-    fn part<D: MmioDevice + Reset + FdtNode + 'static>(
+    /// With a reset, a node of its own, and state to be saved.
+    fn part<D: MmioDevice + Reset + Part + FdtNode + 'static>(
         &mut self,
         base: u64,
         len: u64,
@@ -110,8 +118,13 @@ impl Builder {
     ) -> Arc<Mutex<D>> {
         let device = self.map(base, len, name, device);
         self.resets.push(device.clone());
+        self.save(base, name, device.clone());
         self.node(&device, base, len, spi);
         device
+    }
+
+    fn save(&mut self, base: u64, name: &str, device: Arc<Mutex<dyn Part + Send>>) {
+        self.parts.push((format!("{name}@{base:x}"), device));
     }
 
     fn node<D: FdtNode + Send + 'static>(&mut self, device: &Arc<Mutex<D>>, base: u64, len: u64, spi: Option<u32>) {
@@ -140,7 +153,13 @@ impl Board {
         let mut gic_port: Option<Arc<dyn GicCpuPort>> = None;
         let mut b;
         let ppis: Vec<Arc<dyn IrqSink>>;
-        let builder = |spis| Builder { bus: Bus::new(ram.clone()), spis, resets: Vec::new(), nodes: Vec::new() };
+        let builder = |spis| Builder {
+            bus: Bus::new(ram.clone()),
+            spis,
+            resets: Vec::new(),
+            parts: Vec::new(),
+            nodes: Vec::new(),
+        };
         match config.gic {
             Gic::V3 => {
                 let gic = v3::GicV3::new(cpus, irqs, fiqs);
@@ -162,7 +181,9 @@ impl Board {
         let bank = FLASH_BANK as u64;
         let flash = b.map(FLASH, bank, "flash0", CfiFlash::new(FLASH_BANK, &boot.firmware, true));
         b.node(&flash, FLASH, 2 * bank, None);
+        b.save(FLASH, "flash0", flash.clone());
         let variables = b.map(bank, bank, "flash1", CfiFlash::new(FLASH_BANK, &[], false));
+        b.save(bank, "flash1", variables.clone());
         b.resets.extend([flash as Arc<Mutex<dyn Reset + Send>>, variables]);
 
         let (slot, waker) = poller.reserve();
@@ -185,6 +206,7 @@ impl Board {
             let (config_slot, config_waker) = poller.reserve();
             fw_cfg.add_writable_file("etc/ramfb", vec![0; 28], config_waker).expect("the name is short and new");
             let fw_cfg = b.part(FW_CFG, 0x18, None, "fw-cfg", fw_cfg);
+            b.save(FW_CFG, "ramfb", ramfb.clone());
             poller.attach(slot, ramfb.clone());
             poller.attach(config_slot, Arc::new(Mutex::new(RamFbConfig { fw_cfg, ramfb })));
         } else {
@@ -204,7 +226,7 @@ impl Board {
             match maker {
                 Some(maker) => {
                     let (place, waker) = poller.reserve();
-                    let device: Box<dyn VirtioDevice> = maker(waker.clone());
+                    let device: Box<dyn SavedDevice> = maker(waker.clone());
                     let device = VirtioMmio::new(device, ram.clone(), b.spi(spi), waker);
                     let device = b.part(base, VIRTIO_LEN, Some(spi), "virtio-mmio", device);
                     poller.attach(place, device as Arc<Mutex<dyn Poll + Send>>);
@@ -216,12 +238,12 @@ impl Board {
             }
         }
 
-        let Builder { bus, resets, nodes, .. } = b;
+        let Builder { bus, resets, parts, nodes, .. } = b;
         let fdt = fdt::write(bus.ram(), cpus, boot, seed, &format!("/pl011@{UART:x}"), |w| {
             nodes.iter().try_for_each(|node| node(w))
         });
         let fdt = fdt.expect("the board's nodes are well formed");
-        Self { bus: Arc::new(bus), fdt, gpio, serial, gic: gic_port, ppis, resets }
+        Self { bus: Arc::new(bus), fdt, gpio, serial, gic: gic_port, ppis, resets, parts: Arc::new(parts) }
     }
 
     /// What a vCPU is wired to.
