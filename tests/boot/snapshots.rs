@@ -70,9 +70,10 @@ impl Place {
 fn copies_of_a_saved_phone_go_on_as_it_was_and_apart_from_each_other() {
     let place = Place::new();
     let mut first = place.first(",snapshot");
-    // Work on both CPUs, in memory and on the disk.
+    // Work on both CPUs, in memory and on the disk. Processes fork all the time, so that whichever runs when it is saved soon
+    // relies on maintenance of its own address space.
     first.ok(
-        "mount -t tmpfs none /mnt; for n in 1 2; do (i=0; while :; do i=$((i+1)); echo $i >/mnt/$n; done) & done",
+        "mount -t tmpfs none /mnt; for n in 1 2; do (i=0; while :; do i=$((i+1)); echo $i >/mnt/$n; (:); done) & done",
         LIMIT,
     );
     first.ok("secret=42; dd if=/dev/urandom of=/mnt/blob bs=64k count=200 2>/dev/null", LIMIT);

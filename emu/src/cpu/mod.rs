@@ -144,6 +144,9 @@ impl Vcpu {
         self.frame.s = CpuState { monitor: Monitor::default(), ..state };
         self.core.event = true;
         self.core.debug_changed(&self.frame.s);
+        // Otherwise TLB maintenance by ASID would miss what is entered before the guest next sets a TTBR.
+        self.core.contexts.flush();
+        self.core.contexts.set_asid(walk::asid(&self.frame.s.sys));
         true
     }
 
