@@ -266,44 +266,26 @@ impl Run {
         let Ok(Asked::Run(made)) = parse(words) else {
             anyhow::bail!("it was made by options that there are not any more")
         };
-        let mut made = *made;
-        let files = [&mut made.kernel, &mut made.initrd, &mut made.bios, &mut made.dtb];
-        let files = files.into_iter().flatten().chain(made.drives.iter_mut().map(|drive| &mut drive.file));
+        let mine = self.clone();
         // A path that is whole already stays.
-        files.for_each(|file| *file = origin.folder.join(&*file));
-        let Self {
-            net,
-            serial,
-            headless,
-            screenshots,
-            accel,
-            jit_opt,
-            translations,
-            gdb,
-            wait_gdb,
-            from,
-            name,
-            qmp,
-            ..
-        } = self.clone();
-        let (profile, stats) = (self.profile.clone(), self.stats);
-        let net = net.or(made.net);
+        let there = |file: Option<PathBuf>| file.map(|file| origin.folder.join(file));
+        let drive = |drive: DriveSpec| DriveSpec { file: origin.folder.join(&drive.file), ..drive };
+        let made = *made;
         Ok(Self {
-            net,
-            serial,
-            headless,
-            screenshots,
-            accel,
-            jit_opt,
-            translations,
-            gdb,
-            wait_gdb,
-            from,
-            name,
-            qmp,
-            profile,
-            stats,
-            ..made
+            kernel: there(made.kernel),
+            initrd: there(made.initrd),
+            bios: there(made.bios),
+            dtb: there(made.dtb),
+            drives: made.drives.into_iter().map(drive).collect(),
+            append: made.append,
+            guest: made.guest,
+            smp: made.smp,
+            memory: made.memory,
+            cpu: made.cpu,
+            gic: made.gic,
+            display: made.display,
+            net: mine.net.or(made.net),
+            ..mine
         })
     }
 

@@ -236,7 +236,9 @@ impl Core {
         let word = |va| Some(self.word(Pa(page | va & 0xfff))).filter(|&word| self.has(word)).unwrap_or(0);
         let at = |offset: u16| word(offset.into());
         let breakpoints = &self.points.breakpoints[..];
-        let known_as = breakpoints.is_empty().then(|| cache.store_key(context, va, at)).flatten();
+        // To read a device's registers twice may do something twice.
+        let storable = breakpoints.is_empty() && matches!(bus.target(pa), Target::Ram(_));
+        let known_as = storable.then(|| cache.store_key(context, va, at)).flatten();
         let host = known_as.and_then(|start| cache.recall(ticket, key, va, start, at)).or_else(|| {
             let form = Form { breakpoints, ..Form::new(cache.optimizations()) };
             words.borrow_mut().clear();
