@@ -33,7 +33,7 @@ pub struct Broken(pub String);
 
 /// One virtio device behind a transport. All calls come with the device's lock held and must not block for long.
 ///
-/// A device that is also [`Snapshot`](crate::bus::Snapshot) is restored before [`VirtioDevice::activate`] is called anew;
+/// A device that is also [`Snapshot`] is restored before [`VirtioDevice::activate`] is called anew;
 /// it must not hold chains when it is saved.
 ///
 /// The used-buffer interrupt is decided once after each call that gets [`Queues`], for all chains pushed in it.
