@@ -144,10 +144,15 @@ impl Vcpu {
         self.frame.s = CpuState { monitor: Monitor::default(), ..state };
         self.core.event = true;
         self.core.debug_changed(&self.frame.s);
-        // Otherwise TLB maintenance by ASID would miss what is entered before the guest next sets a TTBR.
+        self.forget_translations();
+        true
+    }
+
+    /// Begins with no translation of addresses, under the ASID that the state has: otherwise TLB maintenance by ASID
+    /// would miss what is entered before the guest next sets a TTBR.
+    fn forget_translations(&mut self) {
         self.core.contexts.flush();
         self.core.contexts.set_asid(walk::asid(&self.frame.s.sys));
-        true
     }
 
     /// Architectural state.

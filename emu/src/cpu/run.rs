@@ -81,8 +81,7 @@ impl Vcpu {
         self.frame.s.x[0] = x0;
         self.core.event = false;
         self.core.waiting = None;
-        self.core.contexts.flush();
-        self.core.contexts.set_asid(walk::asid(&self.frame.s.sys));
+        self.forget_translations();
         self.core.fetched = None;
         self.core.stepped = None;
         self.core.debug_changed(&self.frame.s);

@@ -72,8 +72,6 @@ struct Inner {
     under_way: Vec<(u64, Ticket)>,
     tickets: u64,
     profile: Option<Profile>,
-    /// Memory in which what comes out of the store is put together.
-    bench: Vec<u8>,
 }
 
 /// Leave to make a unit, until the code of its page changes.
@@ -177,7 +175,6 @@ impl Cache {
             under_way: Vec::new(),
             tickets: 0,
             profile: None,
-            bench: Vec::new(),
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -276,29 +273,24 @@ impl Cache {
     /// the page; its host address. The ticket is used up if so.
     pub fn recall(&self, ticket: Ticket, key: Key, va: u64, start: StoreKey, word: impl Fn(u16) -> u32) -> Option<u64> {
         let store = self.store.as_ref()?;
-        let mut inner = self.lock();
-        if inner.unshared.contains(&key) {
-            return None;
-        }
-        let mut bytes = std::mem::take(&mut inner.bench);
-        drop(inner);
-        let mut entry = None;
+        let mut bytes = Vec::new();
         for n in 0.. {
             if !store.read(start, n, &mut bytes) {
                 break;
             }
             if let Some(record) = Record::read(&bytes).filter(|record| record.is_of(key.context.bits(), &word)) {
-                entry = self.revive(ticket, key, va, record);
-                break;
+                return self.revive(ticket, key, va, record);
             }
         }
-        self.lock().bench = bytes;
-        entry
+        None
     }
 
     /// Puts a unit that was translated for another spot, or another run, where there is room.
     fn revive(&self, ticket: Ticket, key: Key, va: u64, record: Record<'_>) -> Option<u64> {
         let mut inner = self.lock();
+        if inner.unshared.contains(&key) {
+            return None;
+        }
         if let Some(&Translated { entry, .. }) = inner.units.get(&key) {
             inner.hand_in(ticket)?;
             return Some(entry);

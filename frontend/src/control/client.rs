@@ -149,8 +149,7 @@ fn list(json: bool) -> Result<()> {
     if json {
         return print(&format!("{}\n", Value::from(all)));
     }
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let row = |phone: &Value| ["name", "status", "screen", "pid"].map(|field| text(&phone[field])).join("\t") + "\n";
+    let row = |phone: &Value| ["name", "status", "screen", "pid"].map(|field| plain(&phone[field])).join("\t") + "\n";
     print(&all.iter().map(row).collect::<String>())
 }
 
@@ -195,9 +194,13 @@ impl Line {
     }
 }
 
+/// A value in a line for people.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// An answer for people: its text, if it is one or has one; else a line for each of its fields.
 fn shown(answer: &Value) -> String {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match answer {
         Value::String(text) => text.clone(),
         Value::Object(fields) => match fields.get("text") {

@@ -41,8 +41,9 @@ pub static ALL: &[Command] = &[
     row("x-status", "status", "Say how the phone is", &[], |phone, _| {
         let (width, height) = phone.screen.look(0, 0, |view| view.size).unwrap_or(phone.size);
         let name = phone.name.as_ref().map(ToString::to_string);
-        let state = if phone.machine.paused() { "paused" } else { "running" };
-        Ok(json!({"name": name, "status": state, "screen": format!("{width}x{height}"), "pid": std::process::id()}))
+        Ok(
+            json!({"name": name, "status": state(phone), "screen": format!("{width}x{height}"), "pid": std::process::id()}),
+        )
     }),
     row("x-tap", "tap", "Touch the screen with one finger", &[X, Y, HOLD], |phone, args| {
         phone.hand.tap((args.int("x"), args.int("y")), args.try_int("hold").unwrap_or(PRESS));
@@ -140,8 +141,7 @@ pub static ALL: &[Command] = &[
         Ok(json!({}))
     }),
     row("query-status", "", "Say whether the phone runs", &[], |phone, _| {
-        let paused = phone.machine.paused();
-        Ok(json!({"status": if paused { "paused" } else { "running" }, "running": !paused}))
+        Ok(json!({"status": state(phone), "running": !phone.machine.paused()}))
     }),
     row("query-name", "", "Say how the phone is called", &[], |phone, _| {
         Ok(phone.name.as_ref().map_or(json!({}), |name| json!({"name": name.to_string()})))
@@ -238,6 +238,11 @@ const MONITOR: &[Arg] = &[
     Arg::new("cpu-index", Kind::Int(0, 7), "looked at by QEMU only").optional(),
 ];
 const CAPABILITIES: Arg = Arg::new("enable", Kind::List, "capabilities, of which there are none").optional();
+
+/// How QMP says whether the phone runs.
+fn state(phone: &Phone) -> &'static str {
+    if phone.machine.paused() { "paused" } else { "running" }
+}
 
 /// What QMP calls a disk.
 fn device(n: usize) -> String {
