@@ -211,5 +211,6 @@ pub fn context(s: &CpuState) -> Context {
         step: debug::single(s),
         maintains: el == El::El0 && sctlr & SCTLR_MAINTENANCE == SCTLR_MAINTENANCE,
         fixed: false,
+        apart: false,
     }
 }

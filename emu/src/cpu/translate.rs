@@ -92,11 +92,12 @@ impl Vcpu {
         self.frame.attention = (&raw const self.core.wiring.shared.cpus[self.core.id].attention) as usize;
         self.frame.lines = (&raw const self.core.wiring.shared.cpus[self.core.id].lines) as usize;
         let mut link = None;
-        let mut stale = false;
+        let (mut stale, mut apart) = (false, false);
         loop {
             let context = self.core.context(&self.frame.s);
             let table = self.core.choose_tables(&mut self.frame, &context);
-            let known = self.core.contexts.find_code(table, self.frame.s.pc).filter(|_| !stale);
+            let context = Context { apart, ..context };
+            let known = self.core.contexts.find_code(table, self.frame.s.pc).filter(|_| !stale && !apart);
             let (host, identity) = match known {
                 Some(known) => known,
                 None => match self.core.unit(&self.frame.s, &context, table, cache) {
@@ -109,10 +110,15 @@ impl Vcpu {
                 cache.link(link, host, identity);
             }
             let exit = cache.enter(&mut self.frame, &mut self.core, host);
-            stale = exit == Exit::Stale;
+            (stale, apart) = (exit == Exit::Stale, exit == Exit::Apart);
             match exit {
                 Exit::Stale | Exit::Indirect => {}
                 Exit::Link => link = Some(self.frame.link),
+                Exit::Apart => {
+                    // Attention waits for the instruction, which would else be tried in vain again.
+                    link = Some(self.frame.link).filter(|&link| link != 0);
+                    continue;
+                }
                 Exit::Sync => return,
             }
             if self.core.attention() {
@@ -186,7 +192,7 @@ impl Core {
         let key = Key::new(pa.0, s.pc, *context);
         let (host, identity) = Runtime::cache(self).find(&key, s.pc);
         let page = CodePage { identity, global };
-        if let Some(host) = host {
+        if let Some(host) = host.filter(|_| !context.apart) {
             self.contexts.add_code(table, s.pc, page, host);
         }
         Ok(Found { host, key, page })
@@ -209,9 +215,10 @@ impl Core {
             return Ok(None);
         }
         let Some(host) = self.make_unit(key, s.pc, context, cache) else { return Ok(None) };
-        self.contexts.add_code(table, s.pc, page, host);
-        let identity = page.identity;
-        Ok(Some((host, identity)))
+        if !context.apart {
+            self.contexts.add_code(table, s.pc, page, host);
+        }
+        Ok(Some((host, page.identity)))
     }
 
     /// Translates the unit of a key, which is at a virtual address; none when its code changes meanwhile.
@@ -364,10 +371,11 @@ impl Form<'_> {
     }
 }
 
-/// Lifts the unit at a virtual address, whose words `word` gives by their address. Its blocks are made in the memory of
-/// `spare` ones.
+/// Lifts the unit at a virtual address, whose words `word` gives by their address; a single block if it is apart. Its blocks
+/// are made in the memory of `spare` ones.
 pub fn form_unit(va: u64, context: Context, form: Form<'_>, spare: &mut Vec<Block>, word: impl Fn(u64) -> u32) -> Unit {
     let mut leaders = Leaders::default();
+    let most_blocks = if context.apart { 1 } else { form.blocks };
     let stops = |va| !form.breakpoints.is_empty() && form.breakpoints.contains(&va);
     leaders.add(va);
     let mut open = [0; UNIT_BLOCKS];
@@ -399,7 +407,7 @@ pub fn form_unit(va: u64, context: Context, form: Form<'_>, spare: &mut Vec<Bloc
         };
         for target in targets.into_iter().flatten() {
             let near = target >> 12 == va >> 12 && target & 3 == 0;
-            if near && leaders.count < form.blocks && !leaders.contains(target) && !stops(target) {
+            if near && leaders.count < most_blocks && !leaders.contains(target) && !stops(target) {
                 leaders.add(target);
                 open[opened] = target;
                 opened += 1;

@@ -303,12 +303,12 @@ pub struct Usage {
     pub comparison: Option<Comparison>,
 }
 
-/// What NZCV comes from: two values that guest registers hold. Small, since there are many.
+/// What NZCV comes from: two values that guest registers hold, or the result and the second. Small, since there are many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Add, Sub or And.
     pub op: FlagsOp,
-    /// A guest register, and in bit 7 whether it is of 64 bits.
+    /// A guest register, in bit 6 whether it holds the result, and in bit 7 whether it is of 64 bits.
     a: u8,
     /// A constant, or in bit 15 that it is a guest register.
     b: u16,
@@ -334,6 +334,23 @@ impl Comparison {
             Operand::Imm(b) => b & 0x7fff,
         };
         Self { op, a: a | u8::from(wide) << 7, b }
+    }
+
+    /// The same once the result has replaced the first operand in its register; none if what it was cannot be told.
+    #[must_use]
+    pub fn replaced(self) -> Option<Self> {
+        match (self.op, self.b()) {
+            _ if self.of_result() => None,
+            (_, Operand::X(b)) if b == self.a() => None,
+            (FlagsOp::Add | FlagsOp::Sub, _) => Some(Self { a: self.a | 1 << 6, ..self }),
+            _ => Some(Self::new(FlagsOp::And, self.wide(), self.a(), Operand::X(self.a()))),
+        }
+    }
+
+    /// Whether the first operand's register holds the sum or difference instead.
+    #[must_use]
+    pub fn of_result(self) -> bool {
+        self.a >> 6 & 1 != 0
     }
 
     /// Of 64 bits, else of 32.
@@ -369,6 +386,11 @@ impl Comparison {
             Operand::Imm(b) => b.into(),
         };
         let (a, wide) = (x[usize::from(self.a())], self.wide());
+        let a = match self.op {
+            _ if !self.of_result() => a,
+            FlagsOp::Add => a.wrapping_sub(b),
+            _ => a.wrapping_add(b),
+        };
         match self.op {
             FlagsOp::Add => nzcv::add_with_carry(wide, a, b, false).1,
             FlagsOp::Sub => nzcv::add_with_carry(wide, a, !b, true).1,

@@ -259,6 +259,8 @@ pub struct Context {
     pub maintains: bool,
     /// EL0's code is translated for its addresses, since a debugger has breakpoints at some.
     pub fixed: bool,
+    /// Each access finds its page by itself: some near each other lie in two, or not in plain RAM.
+    pub apart: bool,
 }
 
 impl Context {
@@ -276,6 +278,7 @@ impl Context {
         step: false,
         maintains: false,
         fixed: false,
+        apart: false,
     };
 
     /// Whether code is translated so that it holds at any virtual address. Programs and their libraries lie elsewhere in
@@ -288,7 +291,8 @@ impl Context {
     /// The context as a number, never 0.
     #[must_use]
     pub const fn bits(&self) -> u32 {
-        let Self { el, fp_trap, sp_check, align_check, fp_mode, pan, uao, spsel, mmu, step, maintains, fixed } = *self;
+        let Self { el, fp_trap, sp_check, align_check, fp_mode, pan, uao, spsel, mmu, step, maintains, fixed, apart } =
+            *self;
         1 << 31
             | (el as u32) << 16
             | fp_trap as u32
@@ -302,6 +306,7 @@ impl Context {
             | (step as u32) << 8
             | (fixed as u32) << 9
             | (maintains as u32) << 10
+            | (apart as u32) << 11
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Lift {
     simplify: bool,
     /// What guest registers hold, as far as it is known.
     known_x: [Val; 32],
+    /// The latest result whose operands [`Lift::compare`] has looked for.
+    compared: Val,
     known_v: [Val; 32],
 }
 
@@ -31,7 +33,7 @@ impl Lift {
     pub fn new(va: u64, context: Context, simplify: bool, mut block: Block) -> Self {
         block.begin(va);
         let (known_x, known_v) = ([Val::NONE; 32], [Val::NONE; 32]);
-        Self { context, block, pc: va, sp_aligned: false, simplify, known_x, known_v }
+        Self { context, block, pc: va, sp_aligned: false, simplify, known_x, compared: Val::NONE, known_v }
     }
 
     /// Records the instruction that `row` (a table row's `lift`) stands for; whether the block goes on after it.
@@ -89,6 +91,7 @@ impl Lift {
         let imm = u16::try_from(constant.imm).ok().filter(|imm| matches!(constant.code, Code::Imm) && *imm < 1 << 15);
         let b = imm.map(Operand::Imm).or_else(|| holder(b).map(Operand::X));
         self.block.usage.comparison = holder(a).zip(b).map(|(a, b)| Comparison::new(op, wide, a, b));
+        self.compared = val;
         val
     }
 
@@ -109,7 +112,11 @@ impl Lift {
 
     fn write_x(&mut self, r: u8, value: Val) {
         self.known_x[usize::from(r)] = value;
+        let comparison = self.block.usage.comparison.filter(|it| value == self.compared && it.a() == r);
         self.push(Code::SetX(r), &[value], 0);
+        if let Some(comparison) = comparison {
+            self.block.usage.comparison = comparison.replaced();
+        }
     }
 
     /// The value of an integer operation on constants.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::frame::{Exit, Frame};
 use super::memory::CodeMemory;
@@ -61,12 +61,6 @@ struct Inner {
     dropped: FxHashMap<Key, Vec<u64>>,
     identities: FxHashMap<(u64, u64), u32>,
     sites: usize,
-    /// First site of each unit, in their order.
-    makers: Vec<(usize, Key)>,
-    /// How often shared probes of a unit have failed.
-    failures: FxHashMap<Key, u32>,
-    /// Units that are translated without shared probes.
-    unshared: FxHashSet<Key>,
     workshop: Workshop,
     /// Pages of which a unit is being made, each by its ticket.
     under_way: Vec<(u64, Ticket)>,
@@ -109,15 +103,6 @@ impl Inner {
             former.push(unit.entry);
         }
     }
-
-    /// Translates a unit without shared probes from now on.
-    fn unshare(&mut self, key: Key) {
-        if self.unshared.insert(key) && self.units.contains_key(&key) {
-            self.drop_unit(key);
-            // The page still counts as one that holds code: the unit is wanted at once.
-            self.pages.entry(key.pa & !0xfff).or_default().retain(|other| *other != key);
-        }
-    }
 }
 
 /// All translated code of a machine, shared by its vCPUs.
@@ -144,9 +129,6 @@ const SITES: usize = 1 << 20;
 const UNIT_BYTES: usize = 1 << 20;
 const UNIT_SITES: usize = 1 << 13;
 
-/// Failures of a unit's shared probes beyond which it is translated without them.
-const MOST_FAILURES: u32 = 16;
-
 /// Dropped translations of the same code whose entries lead to the present one at once; older ones lead to younger ones.
 const FORMER: usize = 8;
 
@@ -168,9 +150,6 @@ impl Cache {
             dropped: FxHashMap::default(),
             identities: FxHashMap::default(),
             sites: 0,
-            makers: Vec::new(),
-            failures: FxHashMap::default(),
-            unshared: FxHashSet::default(),
             workshop: Workshop::default(),
             under_way: Vec::new(),
             tickets: 0,
@@ -288,9 +267,6 @@ impl Cache {
     /// Puts a unit that was translated for another spot, or another run, where there is room.
     fn revive(&self, ticket: Ticket, key: Key, va: u64, record: Record<'_>) -> Option<u64> {
         let mut inner = self.lock();
-        if inner.unshared.contains(&key) {
-            return None;
-        }
         if let Some(&Translated { entry, .. }) = inner.units.get(&key) {
             inner.hand_in(ticket)?;
             return Some(entry);
@@ -328,12 +304,7 @@ impl Cache {
         }
         let va = unit.blocks[0].va;
         let spot = self.spot(&inner, va);
-        let mut optimizations = self.optimizations;
-        let unshared = inner.unshared.contains(&key);
-        if unshared {
-            optimizations.remove(Optimizations::PROBE_SHARING);
-        }
-        let (base, first_site) = (inner.memory.next(), inner.sites);
+        let (base, first_site, optimizations) = (inner.memory.next(), inner.sites, self.optimizations);
         let place = Place { base, first_site, thunks: self.thunks, registers: self.registers, optimizations };
         let mut workshop = std::mem::take(&mut inner.workshop);
         x64::compile(&mut workshop, unit, place);
@@ -346,7 +317,7 @@ impl Cache {
         let piece = Piece { el: unit.context.el, va, range: (low, high), code, sites };
         let entry = self.place(&mut inner, key, piece);
         if let Some(store) = &self.store
-            && let Some((start, words)) = read.filter(|_| !unshared)
+            && let Some((start, words)) = read
         {
             let facts = Facts { context: unit.context.bits(), spot, range: (low, high), instructions };
             let (fields, code, sites) = (a.fields.bytes(), a.code(), Cow::Borrowed(&sites[..]));
@@ -361,10 +332,9 @@ impl Cache {
     /// Puts a unit's code behind all other, where it was made for, and its sites; its entry.
     #[allow(unsafe_code, reason = "fills sites")]
     fn place(&self, inner: &mut Inner, key: Key, piece: Piece<'_>) -> u64 {
-        let Inner { memory, sites, makers, profile, .. } = inner;
+        let Inner { memory, sites, profile, .. } = inner;
         let Piece { el, va, range: (low, high), code, sites: new } = piece;
         assert!(code.len() <= UNIT_BYTES && new.len() <= UNIT_SITES, "a unit keeps to its bounds");
-        makers.push((*sites, key));
         for site in new {
             // SAFETY: the slot is behind all that code names so far.
             unsafe { self.sites.set(*sites, *site) };
@@ -460,9 +430,6 @@ impl Cache {
         inner.pages.clear();
         inner.identities.clear();
         inner.dropped.clear();
-        inner.makers.clear();
-        inner.failures.clear();
-        inner.unshared.clear();
         self.stats.keep(|calls| self.count_calls(&inner, calls));
         self.sites.clear(std::mem::take(&mut inner.sites));
         let keep = inner.thunks_len;
@@ -470,20 +437,6 @@ impl Cache {
         self.epoch.fetch_add(1, Ordering::Release);
         Stats::add(&self.stats.flushes, 1);
         pages
-    }
-
-    /// The shared probe of a site cannot be answered for all: the instruction at `pc`, where it is, is run by code that
-    /// does not share, and so is the whole unit once that has happened often.
-    pub(super) fn unshare(&self, site: u32, pc: u64) {
-        let mut inner = self.lock();
-        let n = inner.makers.partition_point(|&(first, _)| first <= site as usize);
-        let Some(&(_, unit)) = n.checked_sub(1).and_then(|n| inner.makers.get(n)) else { return };
-        inner.unshare(Key::new(unit.pa & !0xfff | pc & 0xfff, pc, unit.context));
-        let failures = inner.failures.entry(unit).or_default();
-        *failures += 1;
-        if *failures == MOST_FAILURES {
-            inner.unshare(unit);
-        }
     }
 
     /// The site of an index in translated code.

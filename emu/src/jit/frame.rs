@@ -16,6 +16,9 @@ pub enum Exit {
     Indirect,
     /// Go on at the state's PC, where code was dropped: tables that name it are to be corrected.
     Stale,
+    /// Go on at the state's PC by a unit that is [`apart`](crate::ir::Context::apart), for at least an instruction, and let
+    /// the jump at [`Frame::link`] lead there, unless that is 0.
+    Apart,
     /// Go on at the state's PC after serving requests: somebody asked for attention, or the context may have changed.
     Sync,
 }
@@ -28,6 +31,7 @@ impl Exit {
             0 => Self::Link,
             1 => Self::Indirect,
             2 => Self::Stale,
+            3 => Self::Apart,
             _ => Self::Sync,
         }
     }

@@ -66,16 +66,20 @@ impl Profile {
 
     /// Names the thunks, whose code begins at a host address.
     pub(super) fn thunks(&mut self, thunks: &Thunks, host: u64, code: &[u8]) {
-        let Thunks { enter, stale, link, guarded, sync, resume, depart, indirect, slow } = *thunks;
+        let Thunks { enter, stale, link, guarded, apart, apart_unlinked, sync, resume, depart, indirect, slow } =
+            *thunks;
         let mut list = [
             ("enter", enter),
             ("stale", stale[0]),
             ("link", link[0]),
+            ("apart", apart[0]),
             ("sync", sync[0]),
             ("stale in any page", stale[1]),
             ("link in any page", link[1]),
+            ("apart in any page", apart[1]),
             ("sync in any page", sync[1]),
             ("guarded link", guarded),
+            ("apart, unlinked", apart_unlinked),
             ("resume", resume),
             ("depart", depart),
             ("indirect", indirect),

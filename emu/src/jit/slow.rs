@@ -135,6 +135,9 @@ unsafe extern "sysv64" fn depart<R: Runtime>(frame: *mut Frame, departure: u32, 
     host.unwrap_or(Exit::Sync as u64)
 }
 
+/// What [`slow`] returns for an instruction at the PC that is to be run again by code that does not share.
+pub(super) const APART: u32 = 2;
+
 /// Carries out the task of a site; not zero when it did not come to its end, and the state says where to go on.
 ///
 /// # Safety
@@ -161,10 +164,9 @@ unsafe extern "sysv64" fn slow<R: Runtime>(frame: *mut Frame, index: u32) -> u32
                 put(frame, site.results[0], host.into());
                 return 0;
             }
-            // The instruction at the PC is run again, by code that does not share.
             Ok(None) => {
                 frame.pay(site.owed);
-                runtime.cache().unshare(index, frame.s.pc);
+                return APART;
             }
             Err(exception) => {
                 frame.pay(site.owed);

@@ -25,7 +25,7 @@ pub struct Stats {
     /// Nanoseconds spent translating, or on the store.
     pub translate_nanos: AtomicU64,
     /// Returns to the run loop, by kind: to link a jump, for an indirect jump, from dropped code, to serve requests.
-    pub exits: [AtomicU64; 4],
+    pub exits: [AtomicU64; 5],
     /// Times that all code was dropped for want of room.
     pub flushes: AtomicU64,
     /// Operations without an emitter, called through their `eval`, by name.

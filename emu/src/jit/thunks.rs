@@ -7,7 +7,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use super::frame::{Exit, Frame, PC, at};
 use super::x64::UNLINKED;
-use crate::mmu::tlb::{JUMPS, Memory};
+use crate::mmu::tlb::{JUMP_MASK, Memory};
 
 pub(super) type Asm = VecAssembler<X64Relocation>;
 
@@ -23,6 +23,10 @@ pub(super) struct Thunks {
     pub link: Leaving,
     /// The same for a jump with a guard (`Emitter::leave_edge`), unless that one is linked to another page.
     pub guarded: u64,
+    /// Called from just behind a `jmp rel32`: returns [`Exit::Apart`] for it, as [`Thunks::link`].
+    pub apart: Leaving,
+    /// Jump here to return [`Exit::Apart`] without a jump to link; the PC is written.
+    pub apart_unlinked: u64,
     /// Called to go on after the context may have changed, at the address in the doubleword behind the call.
     pub sync: Leaving,
     /// Jump here to go on at the PC, which is written, after the context may have changed.
@@ -96,6 +100,10 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         dynasm!(a ; .arch x64 ; pop rcx ; mov rax, [rcx] ; sub rcx, 5 + 4);
         at_page(&mut a);
         dynasm!(a ; .arch x64 ; jmp ->link);
+        t.apart[n] = here(&a);
+        dynasm!(a ; .arch x64 ; pop rcx ; mov rax, [rcx] ; sub rcx, 5 + 4);
+        at_page(&mut a);
+        dynasm!(a ; .arch x64 ; mov [rbp + PC], rax ; jmp ->apart);
         t.sync[n] = here(&a);
         dynasm!(a ; .arch x64 ; pop rcx ; mov rax, [rcx]);
         at_page(&mut a);
@@ -116,26 +124,33 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; mov eax, Exit::Link as i32
         ; jmp ->leave
     );
+    t.apart_unlinked = here(&a);
+    dynasm!(a
+        ; .arch x64
+        ; ->apart_unlinked:
+        ; xor ecx, ecx
+        ; ->apart:
+        ; mov [rbp + link], rcx
+        ; mov eax, Exit::Apart as i32
+        ; jmp ->leave
+    );
 
     t.indirect = here(&a);
     let jumps = offset_of!(Memory, jumps) as i32;
-    let mask = JUMPS as i32 - 1;
     let attention = at(offset_of!(Frame, attention));
     dynasm!(a
         ; .arch x64
         ; ->indirect:
         ; mov rdx, [rbp + attention]
         ; mov ecx, eax
-        ; shr ecx, 2
-        ; and ecx, mask
-        ; shl ecx, 4
+        ; and ecx, JUMP_MASK
         ; cmp DWORD [rdx], 0
         ; jne >out
-        ; cmp rax, [r15 + rcx + jumps]
+        ; cmp rax, [r15 + rcx * 4 + jumps]
         ; jne >out
         ; and rax, -4096
         ; mov [rbp + page], rax
-        ; jmp QWORD [r15 + rcx + jumps + 8]
+        ; jmp QWORD [r15 + rcx * 4 + jumps + 8]
         // Who wants attention is served there, too.
         ; out:
         ; mov [rbp + PC], rax
@@ -196,13 +211,15 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
     for n in 0..16u8 {
         dynasm!(a ; .arch x64 ; vmovdqu Rx(n), [rbp + saved_v + 16 * i32::from(n)]);
     }
-    // The task raised an exception, and the state is where it leads.
+    // The task raised an exception, and the state is where it leads; or the instruction is to be run apart.
     dynasm!(a
         ; .arch x64
         ; ret
         ; ->out:
         ; ldmxcsr [rbp + mxcsr]
         ; mov rsp, [rbp + host_sp]
+        ; cmp eax, super::slow::APART as i32
+        ; je ->apart_unlinked
         ; mov esi, Exit::Sync as i32
         ; jmp ->arrive
     );

@@ -73,6 +73,11 @@ pub const fn jump_slot(va: u64) -> usize {
     (va >> 2) as usize % JUMPS
 }
 
+/// The bits of an address that choose its jump slot; four times them is how far the slot is into the table.
+pub const JUMP_MASK: i32 = (JUMPS as i32 - 1) << 2;
+
+const _: () = assert!(size_of::<Jump>() == 16);
+
 /// A page of code that is mapped at a virtual address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodePage {

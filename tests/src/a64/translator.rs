@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 
 use devices::bus::Pa;
 use emu::cpu::{Form, form_unit};
-use emu::ir::Exception;
+use emu::ir::{Context, Exception};
 use emu::jit::{Cache, Exit, Frame, Key, Optimizations, Reach, Runtime};
 use emu::mmu::walk::Perms;
 use emu::mmu::{CodePage, Contexts, Leaf, TlbOp};
@@ -117,8 +117,8 @@ impl Translator {
     }
 
     /// Host address of the unit at the PC, and the identity of its page.
-    fn unit(&self, run: &Run) -> (u64, u32) {
-        let (pc, context) = (self.frame.s.pc, run.context(&self.frame.s));
+    fn unit(&self, run: &Run, apart: bool) -> (u64, u32) {
+        let (pc, context) = (self.frame.s.pc, Context { apart, ..run.context(&self.frame.s) });
         let key = Key::new(self.page << 12 | pc & 0xfff, pc, context);
         let (known, identity) = self.cache.find(&key, pc);
         let host = known.unwrap_or_else(|| {
@@ -133,7 +133,7 @@ impl Translator {
     fn execute(&mut self, run: &mut Run) -> Signal {
         let cache = self.cache.clone();
         let _world = cache.enter_world();
-        let mut link = None;
+        let (mut link, mut apart) = (None, false);
         for _ in 0..10 * STEPS {
             if !self.frame.s.pc.is_multiple_of(4) {
                 return Signal::Alignment;
@@ -141,20 +141,25 @@ impl Translator {
             if run.memory.word(self.frame.s.pc).is_none() {
                 return Signal::Fault;
             }
-            let (code, identity) = self.unit(run);
+            let (code, identity) = self.unit(run, apart);
             let pc = self.frame.s.pc;
             let host = run.memory.host.as_mut().expect("it was put there");
             let table = host.contexts.index(true, false);
             let tables = host.contexts.tables(table);
-            tables.set_code(pc, CodePage { identity, global: true });
-            tables.add_jump(pc, code);
+            if !apart {
+                tables.set_code(pc, CodePage { identity, global: true });
+                tables.add_jump(pc, code);
+            }
             self.frame.tables = tables.memory() as usize;
             self.frame.el0_tables = self.frame.tables;
             if let Some(link) = link.take() {
                 cache.link(link, code, identity);
             }
-            match cache.enter(&mut self.frame, &mut run.memory, code) {
+            let exit = cache.enter(&mut self.frame, &mut run.memory, code);
+            apart = exit == Exit::Apart;
+            match exit {
                 Exit::Stale | Exit::Sync => {}
+                Exit::Apart => link = Some(self.frame.link).filter(|&link| link != 0),
                 Exit::Indirect => self.frame.s.pc = without_tag(self.frame.s.pc),
                 Exit::Link => link = Some(self.frame.link),
             }

@@ -136,6 +136,16 @@ impl Emitter<'_> {
     fn pay(&mut self, owed: Comparison) {
         let (op, wide, a, b) = (owed.op, owed.wide(), owed.a(), owed.b());
         self.guest_x(reg::RCX, a);
+        if owed.of_result() {
+            match b {
+                Operand::Imm(b) => dynasm!(self.a ; .arch x64 ; mov edx, b.into()),
+                Operand::X(b) => self.guest_x(reg::RDX, b),
+            }
+            match op {
+                FlagsOp::Add => dynasm!(self.a ; .arch x64 ; sub rcx, rdx),
+                _ => dynasm!(self.a ; .arch x64 ; add rcx, rdx),
+            }
+        }
         match (op, b) {
             (FlagsOp::Sub, Operand::Imm(b)) if wide => dynasm!(self.a ; .arch x64 ; cmp rcx, b.into()),
             (FlagsOp::Sub, Operand::Imm(b)) => dynasm!(self.a ; .arch x64 ; cmp ecx, b.into()),

@@ -100,6 +100,8 @@ impl Emitter<'_> {
             dynasm!(self.a ; .arch x64 ; lea Rq(r), [rax + rcx]);
             let task = Task::Reach { mem, write, ahead: ahead as u16, bytes: group.bytes() };
             self.slow_path(slow, task, [Loc::None; 6], [Loc::Reg(r), Loc::None]);
+            let crossing = self.apart();
+            self.cold.last_mut().expect("just pushed").crossing = Some((group.bytes(), crossing));
         }
         Place::Shared(self.register(host), ahead)
     }
@@ -160,7 +162,7 @@ impl Emitter<'_> {
         let site = self.site(task, args, results);
         let back = self.a.new_dynamic_label();
         dynasm!(self.a ; .arch x64 ; =>back);
-        self.cold.push(Cold { label, back: Some(back), site });
+        self.cold.push(Cold { label, back: Some(back), site, crossing: None });
     }
 
     pub(super) fn load(&mut self, val: Val, inst: &Inst, mem: Mem, count: u8) {
@@ -277,6 +279,6 @@ impl Emitter<'_> {
         let label = self.a.new_dynamic_label();
         dynasm!(self.a ; .arch x64 ; test Rd(r), 15 ; jnz =>label);
         let site = self.site(Task::Raise(Exception::SP_ALIGNMENT), [Loc::None; 6], [Loc::None; 2]);
-        self.cold.push(Cold { label, back: None, site });
+        self.cold.push(Cold { label, back: None, site, crossing: None });
     }
 }

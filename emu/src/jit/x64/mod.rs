@@ -55,6 +55,9 @@ struct Cold {
     label: DynamicLabel,
     back: Option<DynamicLabel>,
     site: usize,
+    /// Of a shared probe: how many bytes share it, and where to go on when they are not all in the page of the address in
+    /// RAX.
+    crossing: Option<(u16, DynamicLabel)>,
 }
 
 struct Emitter<'a> {
@@ -130,7 +133,7 @@ pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) {
     labels.clear();
     labels.extend(unit.blocks.iter().map(|_| a.new_dynamic_label()));
     let mut optimizations = place.optimizations;
-    if unit.context.align_check || !optimizations.contains(Optimizations::PROBES) {
+    if unit.context.apart || unit.context.align_check || !optimizations.contains(Optimizations::PROBES) {
         optimizations.remove(Optimizations::PROBE_SHARING);
     }
     survey.take(unit, optimizations);
@@ -372,9 +375,13 @@ impl<'a> Emitter<'a> {
     }
 
     fn emit_cold(&mut self) {
-        while let Some(Cold { label, back, site }) = self.cold.pop() {
+        while let Some(Cold { label, back, site, crossing }) = self.cold.pop() {
             let (number, slow) = (self.number(site), self.thunks.slow);
             dynasm!(self.a ; .arch x64 ; =>label);
+            if let Some((bytes, crossing)) = crossing {
+                let last = 4096 - i32::from(bytes);
+                dynasm!(self.a ; .arch x64 ; mov edx, eax ; and edx, 0xfff ; cmp edx, last ; ja =>crossing);
+            }
             self.call_site(number, slow);
             if let Some(back) = back {
                 dynasm!(self.a ; .arch x64 ; jmp =>back);

@@ -100,7 +100,8 @@ impl Survey {
         self.starts.clear();
         self.starts.resize(1024, NO_BLOCK);
         self.page = unit.blocks[0].va >> 12;
-        for (n, block) in (0u8..).zip(&unit.blocks) {
+        // From a unit that is apart everything leads out, lest it loops.
+        for (n, block) in (0u8..).zip(&unit.blocks).filter(|_| !unit.context.apart) {
             self.starts[(block.va >> 2 & 1023) as usize] = n;
         }
         self.blocks.clear();

@@ -13,7 +13,7 @@ use super::Emitter;
 use super::alloc::At;
 use crate::ir::block::{Code, Comparison, FIRST_V, Term, Val};
 use crate::ir::op::{IntOp, Op};
-use crate::mmu::tlb::{ENTRIES, JUMPS, Memory, slot};
+use crate::mmu::tlb::{ENTRIES, JUMP_MASK, Memory, slot};
 
 /// Code behind the unit by which an edge leaves it.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ enum Why {
     Edge,
     /// Attention at a jump backwards.
     Attention,
+    /// To a unit that is apart, at an instruction of the block.
+    Apart,
 }
 
 impl Emitter<'_> {
@@ -225,6 +227,15 @@ impl Emitter<'_> {
         label
     }
 
+    /// Where to go on at the current instruction by a unit that is apart.
+    pub(super) fn apart(&mut self) -> DynamicLabel {
+        let label = self.a.new_dynamic_label();
+        let (dirty, owed, from) = (self.dirty, self.owed, self.block.va);
+        let target = from.wrapping_add(4 * u64::from(self.block.insts[self.index].guest));
+        self.exits.push(ColdExit { label, dirty, from, target, owed, why: Why::Apart });
+        label
+    }
+
     pub(super) fn emit_cold_exit(&mut self, exit: ColdExit) {
         let ColdExit { label, dirty, from, target, owed, why } = exit;
         dynasm!(self.a ; .arch x64 ; =>label);
@@ -238,6 +249,17 @@ impl Emitter<'_> {
                 self.settle_exit();
                 self.write_homes(dirty);
                 self.leave_by(self.thunks.sync, target);
+            }
+            Why::Apart => {
+                self.settle_exit();
+                self.write_homes(dirty);
+                if self.leaves_out(Optimizations::LINKS) {
+                    let unlinked = self.thunks.apart_unlinked;
+                    self.leave_to(target);
+                    dynasm!(self.a ; .arch x64 ; jmp extern unlinked as usize);
+                } else {
+                    self.link(self.thunks.apart, target);
+                }
             }
         }
     }
@@ -284,10 +306,7 @@ impl Emitter<'_> {
             dynasm!(self.a ; .arch x64 ; jne =>attention);
         }
         if !far {
-            // jmp rel32 to the instruction behind it, its displacement aligned.
-            self.align_field(1);
-            self.a.extend([0xe9, 0, 0, 0, 0]);
-            self.leave_by(self.thunks.link, target);
+            self.link(self.thunks.link, target);
         } else if self.unit.context.relative() {
             self.target(target);
             self.indirect();
@@ -309,6 +328,13 @@ impl Emitter<'_> {
         const { assert!(ENTRIES * 4 <= i32::MAX as usize) };
     }
 
+    /// jmp rel32 to the instruction behind it, its displacement aligned, which asks for an address of the same page.
+    fn link(&mut self, thunk: Leaving, target: u64) {
+        self.align_field(1);
+        self.a.extend([0xe9, 0, 0, 0, 0]);
+        self.leave_by(thunk, target);
+    }
+
     /// Pads so that the field `ahead` bytes from here is aligned to four bytes.
     fn align_field(&mut self, ahead: usize) {
         while !(self.a.offset().0 + ahead).is_multiple_of(4) {
@@ -324,25 +350,22 @@ impl Emitter<'_> {
         }
         let attention = frame::at(offset_of!(Frame, attention));
         let jumps = offset_of!(Memory, jumps) as i32;
-        let mask = JUMPS as i32 - 1;
         let thunk = self.thunks.indirect;
         dynasm!(self.a
             ; .arch x64
             ; mov rdx, [rbp + attention]
             ; mov ecx, eax
-            ; shr ecx, 2
-            ; and ecx, mask
-            ; shl ecx, 4
+            ; and ecx, JUMP_MASK
             ; cmp DWORD [rdx], 0
             ; jne extern thunk as usize
-            ; cmp rax, [r15 + rcx + jumps]
+            ; cmp rax, [r15 + rcx * 4 + jumps]
             ; jne extern thunk as usize
         );
         if self.unit.context.relative() {
             let page = frame::at(offset_of!(Frame, page));
             dynasm!(self.a ; .arch x64 ; and rax, -4096 ; mov [rbp + page], rax);
         }
-        dynasm!(self.a ; .arch x64 ; jmp QWORD [r15 + rcx + jumps + 8]);
+        dynasm!(self.a ; .arch x64 ; jmp QWORD [r15 + rcx * 4 + jumps + 8]);
     }
 }
 

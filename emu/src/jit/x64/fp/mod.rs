@@ -166,7 +166,7 @@ impl Emitter<'_> {
         let args = [a, b, c, Loc::None, Loc::None, Loc::None];
         let site = self.site(Task::Eval(Op::Fp(op), inst.imm), args, [result, Loc::None]);
         let (cold, back) = (self.a.new_dynamic_label(), self.a.new_dynamic_label());
-        self.cold.push(Cold { label: cold, back: Some(back), site });
+        self.cold.push(Cold { label: cold, back: Some(back), site, crossing: None });
         Repair { cold, back }
     }
 
