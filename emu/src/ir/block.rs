@@ -65,7 +65,8 @@ pub enum Call {
 
 impl Call {
     /// Whether it changes no guest register and does not look at NZCV: what it gives is its result, or an exception.
-    fn returns_values_only(self) -> bool {
+    #[must_use]
+    pub fn returns_values_only(self) -> bool {
         match self {
             Self::LoadExclusive(_)
             | Self::LoadExclusivePair(_)

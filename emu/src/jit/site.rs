@@ -15,6 +15,24 @@ use crate::ir::{Exception, Mem};
 pub(super) const X_HOMES: [u8; 5] = [14, 13, 12, 11, 10];
 pub(super) const V_HOMES: [u8; 4] = [12, 11, 10, 9];
 
+/// Guest register that has each of [`X_HOMES`] between units, and in each unit that does not lend it to another: those that
+/// code uses most, 31 being the stack pointer. What the state says of them is out of date while translated code runs.
+pub(super) const OWNERS: [u8; X_HOMES.len()] = [0, 1, 2, 19, 31];
+
+/// The homes that have owners.
+pub(super) const OWNED: HomeSet = (1 << X_HOMES.len()) - 1;
+
+/// The tenants of homes of which none is lent and no vector register has one.
+pub(super) const OWNERS_ONLY: Tenants = {
+    let mut tenants = [NOBODY; X_HOMES.len() + V_HOMES.len()];
+    let mut n = 0;
+    while n < OWNERS.len() {
+        tenants[n] = OWNERS[n];
+        n += 1;
+    }
+    tenants
+};
+
 /// Where an argument is, or a result goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Loc {

@@ -5,7 +5,8 @@ use std::mem::offset_of;
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
-use super::frame::{Exit, Frame, PC, at};
+use super::frame::{self, Exit, Frame, PC, at};
+use super::site::{OWNED, OWNERS_ONLY, homes};
 use super::x64::UNLINKED;
 use crate::mmu::tlb::{JUMP_MASK, Memory};
 
@@ -58,6 +59,20 @@ pub(super) mod reg {
     pub const VECTORS: u64 = 0x1fff;
 }
 
+/// Brings the guest registers that own homes to them.
+fn load_owners(a: &mut Asm) {
+    for (home, guest) in homes(OWNERS_ONLY, OWNED) {
+        dynasm!(a ; .arch x64 ; mov Rq(home), [BYTE rbp + frame::x(guest)]);
+    }
+}
+
+/// Writes the guest registers that own homes to the state.
+fn store_owners(a: &mut Asm) {
+    for (home, guest) in homes(OWNERS_ONLY, OWNED) {
+        dynasm!(a ; .arch x64 ; mov [BYTE rbp + frame::x(guest)], Rq(home));
+    }
+}
+
 /// Emits the thunks at `base`.
 pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
     let mut a = Asm::new(base as usize);
@@ -80,8 +95,9 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; stmxcsr [rbp + host_mxcsr]
         ; ldmxcsr [rbp + mxcsr]
         ; mov r15, [rbp + tables]
-        ; jmp rsi
     );
+    load_owners(&mut a);
+    dynasm!(a ; .arch x64 ; jmp rsi);
 
     let page = at(offset_of!(Frame, page));
     let link = at(offset_of!(Frame, link));
@@ -95,7 +111,7 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         t.stale[n] = here(&a);
         dynasm!(a ; .arch x64 ; pop rcx ; mov rax, [rcx - 5 - 8]);
         at_page(&mut a);
-        dynasm!(a ; .arch x64 ; mov [rbp + PC], rax ; mov eax, Exit::Stale as i32 ; jmp ->leave);
+        dynasm!(a ; .arch x64 ; mov [rbp + PC], rax ; mov eax, Exit::Stale as i32 ; jmp ->leave_unit);
         t.link[n] = here(&a);
         dynasm!(a ; .arch x64 ; pop rcx ; mov rax, [rcx] ; sub rcx, 5 + 4);
         at_page(&mut a);
@@ -122,18 +138,19 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; mov [rbp + link], rcx
         ; mov [rbp + PC], rax
         ; mov eax, Exit::Link as i32
-        ; jmp ->leave
+        ; jmp ->leave_unit
     );
     t.apart_unlinked = here(&a);
     dynasm!(a
         ; .arch x64
-        ; ->apart_unlinked:
         ; xor ecx, ecx
         ; ->apart:
         ; mov [rbp + link], rcx
         ; mov eax, Exit::Apart as i32
-        ; jmp ->leave
+        ; ->leave_unit:
     );
+    store_owners(&mut a);
+    dynasm!(a ; .arch x64 ; jmp ->leave);
 
     t.indirect = here(&a);
     let jumps = offset_of!(Memory, jumps) as i32;
@@ -155,7 +172,9 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; out:
         ; mov [rbp + PC], rax
         ; mov esi, Exit::Indirect as i32
+        ; ->arrive_from_unit:
     );
+    store_owners(&mut a);
     // No guest register is in a host register here.
     let arrive = at(offset_of!(Frame, arrive));
     dynasm!(a
@@ -167,6 +186,10 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; cmp rax, Exit::Sync as i32
         ; jbe ->leave
         ; mov r15, [rbp + tables]
+    );
+    load_owners(&mut a);
+    dynasm!(a
+        ; .arch x64
         ; jmp rax
         ; ->leave:
         ; mov rsp, [rbp + host_sp]
@@ -178,10 +201,11 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
     );
 
     t.resume = here(&a);
-    dynasm!(a ; .arch x64 ; ->sync: ; mov esi, Exit::Sync as i32 ; jmp ->arrive);
+    dynasm!(a ; .arch x64 ; ->sync: ; mov esi, Exit::Sync as i32 ; jmp ->arrive_from_unit);
 
     t.depart = here(&a);
     let depart = at(offset_of!(Frame, depart));
+    store_owners(&mut a);
     dynasm!(a ; .arch x64 ; lea rdi, [rbp - 128] ; call QWORD [rbp + depart] ; jmp ->go_on);
 
     t.slow = here(&a);
@@ -219,9 +243,13 @@ pub(super) fn emit(base: u64) -> (Vec<u8>, Thunks) {
         ; ldmxcsr [rbp + mxcsr]
         ; mov rsp, [rbp + host_sp]
         ; cmp eax, super::slow::APART as i32
-        ; je ->apart_unlinked
+        ; je >apart
         ; mov esi, Exit::Sync as i32
         ; jmp ->arrive
+        ; apart:
+        ; mov QWORD [rbp + link], 0
+        ; mov eax, Exit::Apart as i32
+        ; jmp ->leave
     );
     (a.finalize().expect("the thunks' labels are all defined"), t)
 }

@@ -147,7 +147,7 @@ impl Emitter<'_> {
     /// Takes an exception or returns from one, which ends the unit: no register needs to be kept.
     fn depart(&mut self, inst: &Inst, departure: Departure, iss: u32) {
         self.clobber_flags();
-        self.write_homes(self.dirty);
+        self.leave_homes(self.dirty);
         self.leave_to(self.block.va.wrapping_add(4 * u64::from(inst.guest)));
         let thunk = self.thunks.depart;
         dynasm!(self.a ; .arch x64 ; mov esi, departure.0 as i32 ; mov edx, iss as i32 ; jmp extern thunk as usize);

@@ -21,7 +21,7 @@ use super::asm::Asm;
 use super::frame;
 use super::moving::Field;
 use super::optimizations::Optimizations;
-use super::site::{self, HomeSet, Loc, Pc, Site, Task};
+use super::site::{self, HomeSet, Loc, OWNED, OWNERS_ONLY, Pc, Site, Task};
 use super::slow::Registers;
 use super::thunks::Thunks;
 use crate::ir::block::{Block, Call, Code, Comparison, Effects, FIRST_V, Inst, Unit, Val};
@@ -179,10 +179,14 @@ pub(super) fn compile(workshop: &mut Workshop, unit: &Unit, place: Place) {
 }
 
 impl<'a> Emitter<'a> {
-    /// The unit's entry: eight bytes that can be overwritten by a jump or call, then the homes.
+    /// The unit's entry: eight bytes that can be overwritten by a jump or call, then the homes, of which those that are lent
+    /// are vacated.
     fn entry(&mut self) {
         self.a.extend([0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0]);
-        for (home, guest) in self.homes(self.survey.all) {
+        for (home, owner) in site::homes(OWNERS_ONLY, self.survey.lent) {
+            dynasm!(self.a ; .arch x64 ; mov [BYTE rbp + frame::x(owner)], Rq(home));
+        }
+        for (home, guest) in self.homes(self.survey.filled) {
             match guest.checked_sub(FIRST_V) {
                 None => dynasm!(self.a ; .arch x64 ; mov Rq(home), [BYTE rbp + frame::x(guest)]),
                 Some(v) => dynasm!(self.a ; .arch x64 ; vmovdqu Rx(home), [rbp + frame::v(v)]),
@@ -338,6 +342,11 @@ impl<'a> Emitter<'a> {
         self.call_slow(task, args, results);
         // The thunk has written every dirty home to the state, and the call may have changed registers there.
         self.dirty = 0;
+        if !call.returns_values_only() {
+            for (home, owner) in site::homes(OWNERS_ONLY, OWNED & !self.survey.lent) {
+                dynasm!(self.a ; .arch x64 ; mov Rq(home), [BYTE rbp + frame::x(owner)]);
+            }
+        }
         self.flags = flags::State::default();
     }
 
@@ -369,7 +378,7 @@ impl<'a> Emitter<'a> {
         let guest = self.block.insts.get(self.index).map_or(self.block.len.saturating_sub(1), |i| i.guest.into());
         let pc = self.block.va.wrapping_add(4 * u64::from(guest));
         let pc = Pc::new(pc, self.unit.context.relative());
-        let (dirty, tenants) = (self.dirty, self.survey.tenants);
+        let (dirty, tenants) = (self.dirty | OWNED & !self.survey.lent, self.survey.tenants);
         self.sites.push(Site { task, pc, args, results, owed: self.owed, dirty, tenants });
         self.sites.len() - 1
     }

@@ -2,7 +2,7 @@
 //! long each value lives.
 
 use super::super::optimizations::Optimizations;
-use super::super::site::{HomeSet, NOBODY, Tenants, V_HOMES, X_HOMES};
+use super::super::site::{HomeSet, NOBODY, OWNED, OWNERS, OWNERS_ONLY, Tenants, V_HOMES, X_HOMES};
 use super::share::{self, ALONE, Group};
 use crate::ir::block::{Block, Code, Comparison, Effects, FIRST_V, Term, Unit, Usage};
 use crate::ir::op::{IntOp, Op};
@@ -69,8 +69,10 @@ pub(super) struct Survey {
     pub blocks: Vec<Summary>,
     pub homes: Homes,
     pub tenants: Tenants,
-    /// The homes that are used.
-    pub all: HomeSet,
+    /// The homes that are used, and have to be filled first.
+    pub filled: HomeSet,
+    /// The homes that do not have their owners.
+    pub lent: HomeSet,
     /// Block at each word of the page, or [`NO_BLOCK`].
     starts: Vec<u8>,
     page: u64,
@@ -86,7 +88,8 @@ impl Default for Survey {
             blocks: Vec::new(),
             homes: [None; 64],
             tenants: [NOBODY; _],
-            all: 0,
+            filled: 0,
+            lent: 0,
             starts: Vec::new(),
             page: 0,
             loops: false,
@@ -145,12 +148,21 @@ impl Survey {
         }
         (self.homes, self.tenants) = ([None; 64], [NOBODY; _]);
         if optimizations.contains(Optimizations::HOMES) {
-            self.choose_homes(&weight);
+            self.tenants = OWNERS_ONLY;
+            self.lend_homes(&weight);
+            self.choose_vector_homes(&weight);
+            for (host, tenant) in X_HOMES.iter().chain(&V_HOMES).zip(&self.tenants) {
+                if *tenant != NOBODY {
+                    self.homes[usize::from(*tenant)] = Some(*host);
+                }
+            }
         }
+        let owned = (0..).zip(OWNERS).filter(|&(n, owner)| self.tenants[n] == owner);
+        self.lent = OWNED & !owned.fold(0, |set, (n, _)| set | 1 << n);
         for (summary, block) in self.blocks.iter_mut().zip(&unit.blocks) {
             summary.written = home_set(&self.tenants, block.usage.written);
         }
-        self.all = home_set(&self.tenants, u64::MAX);
+        self.filled = home_set(&self.tenants, u64::MAX) & (self.lent | !OWNED);
         self.flow();
     }
 
@@ -160,27 +172,29 @@ impl Survey {
         (va >> 12 == self.page && va & 3 == 0 && start != NO_BLOCK).then_some(usize::from(start))
     }
 
-    /// The guest registers used most get homes.
-    fn choose_homes(&mut self, weight: &[u16; 64]) {
-        let first_v = usize::from(FIRST_V);
-        let (x, v) = self.tenants.split_at_mut(X_HOMES.len());
-        for (range, pool, tenants) in [(0..first_v, &X_HOMES[..], x), (first_v..64, &V_HOMES[..], v)] {
-            let mut candidates = range.filter(|&r| weight[r] >= 3).fold(0u64, |set, r| set | 1 << r);
-            for (host, tenant) in pool.iter().zip(tenants) {
-                let mut best = None;
-                let mut left = candidates;
-                while left != 0 {
-                    let r = left.trailing_zeros() as usize;
-                    left &= left - 1;
-                    if best.is_none_or(|best| weight[r] > weight[best]) {
-                        best = Some(r);
-                    }
-                }
-                let Some(best) = best else { break };
-                candidates &= !(1 << best);
-                self.homes[best] = Some(*host);
-                *tenant = best as u8;
-            }
+    /// Guest registers that are used much more than the owner of a home get it.
+    fn lend_homes(&mut self, weight: &[u16; 64]) {
+        let mut candidates = (0..usize::from(FIRST_V)).fold(0u64, |set, r| set | u64::from(weight[r] > LENDING) << r);
+        candidates &= !OWNERS.iter().fold(0, |set, owner| set | 1 << owner);
+        let mut owned = OWNED;
+        while let Some(best) = heaviest(candidates, weight)
+            && let Some(n) = members(owned).min_by_key(|&n| weight[usize::from(OWNERS[n])])
+            && weight[best] > weight[usize::from(OWNERS[n])].saturating_add(LENDING)
+        {
+            candidates &= !(1 << best);
+            owned &= !(1 << n);
+            self.tenants[n] = best as u8;
+        }
+    }
+
+    /// The vector registers used most get homes.
+    fn choose_vector_homes(&mut self, weight: &[u16; 64]) {
+        let first = usize::from(FIRST_V);
+        let mut candidates = (first..64).fold(0u64, |set, r| set | u64::from(weight[r] >= 3) << r);
+        for tenant in &mut self.tenants[X_HOMES.len()..] {
+            let Some(best) = heaviest(candidates, weight) else { break };
+            candidates &= !(1 << best);
+            *tenant = best as u8;
         }
     }
 
@@ -251,6 +265,19 @@ impl Survey {
             self.blocks[n].nzcv_out = block.successors.into_iter().flatten().any(unpaid);
         }
     }
+}
+
+/// What it costs to lend a home to a guest register, in uses of one that has none: both go to the state and come back.
+const LENDING: u16 = 4;
+
+/// The guest register of a set that is used most.
+fn heaviest(set: u64, weight: &[u16; 64]) -> Option<usize> {
+    members(set).rev().max_by_key(|&r| weight[r])
+}
+
+fn members(set: impl Into<u64>) -> impl DoubleEndedIterator<Item = usize> {
+    let set = set.into();
+    (0..64).filter(move |r| set >> r & 1 != 0)
 }
 
 /// The homes of a set of guest registers.

@@ -7,7 +7,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use super::super::frame::{self, Frame, PC};
 use super::super::moving::Field;
 use super::super::optimizations::Optimizations;
-use super::super::site::HomeSet;
+use super::super::site::{self, HomeSet, OWNED, OWNERS_ONLY};
 use super::super::thunks::{Leaving, reg};
 use super::Emitter;
 use super::alloc::At;
@@ -56,13 +56,13 @@ impl Emitter<'_> {
                 self.settle_exit();
                 let r = self.register(target);
                 dynasm!(self.a ; .arch x64 ; mov rax, Rq(r));
-                self.write_homes(self.dirty);
+                self.leave_homes(self.dirty);
                 self.indirect();
             }
             Term::Sync(next) => {
                 self.settle_flags();
                 self.settle_exit();
-                self.write_homes(self.dirty);
+                self.leave_homes(self.dirty);
                 self.leave_by(self.thunks.sync, next);
             }
             Term::Poll(next) => {
@@ -81,13 +81,18 @@ impl Emitter<'_> {
         }
     }
 
-    /// Writes homes that differ to the state; the flags stay.
-    pub(super) fn write_homes(&mut self, dirty: HomeSet) {
-        for (home, guest) in self.homes(dirty) {
+    /// Writes homes that differ to the state, unless their owners have them, and gives those that were lent back; the flags
+    /// stay.
+    pub(super) fn leave_homes(&mut self, dirty: HomeSet) {
+        let lent = self.survey.lent;
+        for (home, guest) in self.homes(dirty & (lent | !OWNED)) {
             match guest.checked_sub(FIRST_V) {
                 None => dynasm!(self.a ; .arch x64 ; mov [BYTE rbp + frame::x(guest)], Rq(home)),
                 Some(v) => dynasm!(self.a ; .arch x64 ; vmovdqu [rbp + frame::v(v)], Rx(home)),
             }
+        }
+        for (home, owner) in site::homes(OWNERS_ONLY, lent) {
+            dynasm!(self.a ; .arch x64 ; mov Rq(home), [BYTE rbp + frame::x(owner)]);
         }
     }
 
@@ -247,12 +252,12 @@ impl Emitter<'_> {
             }
             Why::Attention => {
                 self.settle_exit();
-                self.write_homes(dirty);
+                self.leave_homes(dirty);
                 self.leave_by(self.thunks.sync, target);
             }
             Why::Apart => {
                 self.settle_exit();
-                self.write_homes(dirty);
+                self.leave_homes(dirty);
                 if self.leaves_out(Optimizations::LINKS) {
                     let unlinked = self.thunks.apart_unlinked;
                     self.leave_to(target);
@@ -291,7 +296,7 @@ impl Emitter<'_> {
     /// Leaves the unit for a fixed address, by a jump that the run loop links to the unit there.
     fn leave_edge(&mut self, from: u64, target: u64) {
         self.settle_exit();
-        self.write_homes(self.dirty);
+        self.leave_homes(self.dirty);
         if self.leaves_out(Optimizations::LINKS) {
             self.target(target);
             return self.indirect();
