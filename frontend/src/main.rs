@@ -7,6 +7,7 @@
 //! | `session`, `power`, `signals`, `undo` | a run from start to end, however it ends |
 //! | `screen`, `screenshot`, `window`, `headless` | what the phone shows, and to whom |
 //! | `disk`, `net`, `serial`, `host` | what the host gives to devices |
+//! | `look` | where a text or a picture is on the screen |
 //! | `control` | commands from outside: QMP, and `handset ctl` |
 //! | `snapshot` | phones that were saved |
 //! | `gdb`, `socket` | a debugger's way in; private sockets |
@@ -19,6 +20,7 @@ mod gdb;
 mod guest;
 mod headless;
 mod host;
+mod look;
 mod net;
 mod phone;
 mod power;
@@ -137,6 +139,7 @@ fn perform(run: &Run) -> Result<u8> {
         machine: machine.handle(),
         power: power.clone(),
         hand: control::Hand::new(touch.clone(), keyboard.clone()),
+        eyes: control::Eyes::default(),
         screen: screen.clone(),
         size: display.size(),
         disks,
@@ -146,6 +149,7 @@ fn perform(run: &Run) -> Result<u8> {
         turn: Mutex::default(),
         asked_reset: AtomicBool::default(),
         asked_end: AtomicBool::default(),
+        ended: AtomicBool::default(),
     };
     let session = Session {
         machine,

@@ -11,19 +11,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use image::codecs::png::PngEncoder;
 use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
-use image::{ExtendedColorType, ImageEncoder};
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use crate::cli::Screenshot;
 use crate::screen::Screen;
 
-/// What a screen shows now: width, height, and bytes R, G, B. A dark screen is black, in the size given.
-fn picture(screen: &Screen, dark: (u32, u32)) -> (u32, u32, Vec<u8>) {
+/// What a screen shows now, and its generation. A dark screen is black, in the size given.
+pub fn picture(screen: &Screen, dark: (u32, u32)) -> (u64, RgbImage) {
     screen.look(0, 0, |view| {
         let (width, height) = view.size.unwrap_or(dark);
         let mut bgra = vec![0; width as usize * height as usize * 4];
         view.paint(&mut bgra);
         let rgb = bgra.as_chunks().0.iter().flat_map(|&[b, g, r, _]| [r, g, b]).collect();
-        (width, height, rgb)
+        (view.generation, RgbImage::from_raw(width, height, rgb).expect("three bytes for each pixel"))
     })
 }
 
@@ -41,7 +41,8 @@ pub enum Picture {
 /// # Errors
 /// One line that names the file.
 pub fn write(screen: &Screen, dark: (u32, u32), file: &Path, format: Picture) -> Result<()> {
-    let (width, height, rgb) = picture(screen, dark);
+    let (_, rgb) = picture(screen, dark);
+    let (width, height) = rgb.dimensions();
     let wrong = || format!("{}: the screenshot cannot be written", file.display());
     let place = parent(file);
     let write = || -> io::Result<()> {

@@ -14,7 +14,7 @@ use super::Phone;
 use super::commands;
 use super::place::{self, Name};
 use super::qmp::{BEGIN, Messages};
-use super::registry::{Arg, Command, Kind};
+use super::registry::{Arg, Command, Gone, Kind};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,6 +81,9 @@ pub fn command() -> clap::Command {
 fn option(arg: &Arg) -> clap::Arg {
     let option = clap::Arg::new(arg.name).help(arg.about).required(!arg.optional);
     let option = if arg.optional { option.long(arg.name) } else { option };
+    if arg.kind == Kind::Bool {
+        return option.action(clap::ArgAction::SetTrue);
+    }
     let option = option.value_name(arg.name);
     match arg.kind {
         Kind::Int(least, most) => {
@@ -106,6 +109,8 @@ pub fn read(matches: &ArgMatches) -> Request {
 fn given(arg: &Arg, matches: &ArgMatches) -> Option<(String, Value)> {
     let value = match arg.kind {
         Kind::Int(..) => (*matches.get_one::<i64>(arg.name)?).into(),
+        Kind::Bool if !matches.get_flag(arg.name) => return None,
+        Kind::Bool => true.into(),
         Kind::File => {
             let file = matches.get_one::<String>(arg.name)?;
             std::path::absolute(file).map_or_else(|_| file.clone(), |file| file.display().to_string()).into()
@@ -180,6 +185,8 @@ impl Line {
     }
 
     fn call(&mut self, name: &str, args: &Map<String, Value>) -> Result<Value> {
+        let waits = Duration::from_millis(args.get(commands::TIMEOUT).and_then(Value::as_u64).unwrap_or(0));
+        self.out.set_read_timeout(Some(PATIENCE + waits)).context("the host's sockets")?;
         let wish = json!({"execute": name, "arguments": args});
         writeln!(self.out, "{wish}").context("the phone hung up")?;
         loop {
@@ -219,7 +226,7 @@ const KNOWN_AS: &[(&str, &str)] = &[("sendkey", "x-key")];
 
 /// A line of the human monitor, and what it answers: `info X` asks for what `query-X` says; anything else is a command by
 /// either of its names, with its required arguments.
-pub fn monitor(phone: &Phone, line: &str) -> String {
+pub fn monitor(phone: &Phone, line: &str, gone: Gone<'_>) -> String {
     let mut words = line.split_whitespace();
     let Some(first) = words.next() else { return String::new() };
     let query = if first == "info" { words.next().map(|what| format!("query-{what}")) } else { None };
@@ -230,7 +237,7 @@ pub fn monitor(phone: &Phone, line: &str) -> String {
         return format!("unknown command: '{line}'\r\n");
     };
     let answer = arguments(command, &words.collect::<Vec<_>>())
-        .and_then(|args| command.call(phone, args).map_err(|failure| failure.line));
+        .and_then(|args| command.call(phone, args, gone).map_err(|failure| failure.line));
     match answer {
         Ok(answer) => shown(&answer).replace('\n', "\r\n"),
         Err(line) => format!("Error: {line}\r\n"),
@@ -282,6 +289,9 @@ mod tests {
         assert_eq!(call("screenshot /tmp/a.png"), ("screendump", json!({"filename": "/tmp/a.png"})));
         assert_eq!(call("text -x"), ("x-text", json!({"text": "-x"})));
         assert_eq!(call("button power"), ("x-button", json!({"button": "power"})));
+        assert_eq!(call("find-text a"), ("x-find-text", json!({"text": "a"})));
+        let wait = json!({"text": "a", "case": true, "timeout": 5});
+        assert_eq!(call("wait-for-text a --case --timeout 5"), ("x-wait-for-text", wait));
         assert_eq!(asked("list").unwrap().what, What::List);
         let wrong =
             ["", "tap 1", "tap 1 x", "tap 1 -2", "tap 1 2 3", "button volume", "nonsense", "--phone a/b status"];

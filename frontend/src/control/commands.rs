@@ -1,12 +1,12 @@
 //! Every command.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::eyes;
 use super::input::{self, PRESS};
 use super::registry::{self, Answer, Arg, Args, Command, Failure, Kind};
 use super::server::EVENTS;
@@ -30,7 +30,7 @@ const fn row(
     word: &'static str,
     about: &'static str,
     args: &'static [Arg],
-    run: fn(&Phone, &Args) -> Answer,
+    run: fn(&Phone, &Args<'_>) -> Answer,
 ) -> Command {
     let word = if word.is_empty() { None } else { Some(word) };
     Command { name, word, about, args, run }
@@ -77,14 +77,35 @@ pub static ALL: &[Command] = &[
         Ok(json!({}))
     }),
     row("screendump", "screenshot", "Write what the screen shows to a file", SCREENDUMP, |phone, args| {
-        let file = Path::new(args.text("filename"));
-        if !file.is_absolute() {
-            return Err(Failure::new(format!("{}: name the whole path", file.display())));
-        }
+        let file = args.path("filename")?;
         let by_name = if file.extension().is_some_and(|end| end == "ppm") { "ppm" } else { "png" };
         let format = if args.try_text("format").unwrap_or(by_name) == "ppm" { Picture::Ppm } else { Picture::Png };
         screenshot::write(&phone.screen, phone.size, file, format).map_err(|why| Failure::new(format!("{why:#}")))?;
         Ok(json!({}))
+    }),
+    row("x-find-text", "find-text", "Say where a text is on the screen", &[SEEN, CASE], |phone, args| {
+        Ok(eyes::text(phone, args, 0)?.answer())
+    }),
+    row(
+        "x-wait-for-text",
+        "wait-for-text",
+        "Wait until a text is on the screen",
+        &[SEEN, CASE, WAIT],
+        |phone, args| Ok(eyes::text(phone, args, timeout(args))?.answer()),
+    ),
+    row("x-tap-text", "tap-text", "Wait for a text, and touch it", &[SEEN, CASE, WAIT, HOLD], |phone, args| {
+        let found = eyes::text(phone, args, timeout(args))?;
+        phone.hand.tap(found.middle(), args.try_int("hold").unwrap_or(PRESS));
+        Ok(found.answer())
+    }),
+    row("x-find-image", "find-image", "Say where a picture is on the screen", &[IMAGE], |phone, args| {
+        Ok(eyes::image(phone, args, 0)?.answer())
+    }),
+    row("x-wait-for-image", "wait-for-image", "Wait until a picture is there", &[IMAGE, WAIT], |phone, args| {
+        Ok(eyes::image(phone, args, timeout(args))?.answer())
+    }),
+    row("x-read-text", "read-text", "Print what is written on the screen", &[], |phone, args| {
+        Ok(eyes::page(&eyes::everything(phone, args)?))
     }),
     row("x-serial", "serial", "Print what the phone says on its serial port, or type there", SERIAL, |phone, args| {
         if let Some(text) = args.try_text("send") {
@@ -185,7 +206,7 @@ pub static ALL: &[Command] = &[
         Ok(json!({}))
     }),
     row("human-monitor-command", "", "Do what a line says; the answer is text", MONITOR, |phone, args| {
-        Ok(client::monitor(phone, args.text("command-line")).into())
+        Ok(client::monitor(phone, args.text("command-line"), args.asker()).into())
     }),
     row("qmp_capabilities", "", "Begin; no capability can be chosen", &[CAPABILITIES], |_, _| Ok(json!({}))),
     row("query-commands", "", "List the commands", &[], |_, _| {
@@ -238,6 +259,17 @@ const MONITOR: &[Arg] = &[
     Arg::new("cpu-index", Kind::Int(0, 7), "looked at by QEMU only").optional(),
 ];
 const CAPABILITIES: Arg = Arg::new("enable", Kind::List, "capabilities, of which there are none").optional();
+
+const SEEN: Arg = Arg::new("text", Kind::Text, "words of one line; spaces do not count");
+const CASE: Arg = Arg::new("case", Kind::Bool, "upper and lower case count").optional();
+const IMAGE: Arg = Arg::new("filename", Kind::File, "a PNG file; its transparent pixels do not count");
+/// The argument that says how long a command may wait.
+pub const TIMEOUT: &str = "timeout";
+const WAIT: Arg = Arg::new(TIMEOUT, Kind::Int(0, 3_600_000), "milliseconds until it is given up (10000)").optional();
+
+fn timeout(args: &Args<'_>) -> i64 {
+    args.try_int(TIMEOUT).unwrap_or(eyes::TIMEOUT)
+}
 
 /// How QMP says whether the phone runs.
 fn state(phone: &Phone) -> &'static str {

@@ -5,6 +5,7 @@
 //! | `registry` | what a command is: its name, arguments and what they may be |
 //! | `commands` | every command, one row each |
 //! | `input`, `keys` | fingers and keys |
+//! | `eyes` | what is seen on the screen |
 //! | `qmp` | a client's session in QEMU's machine protocol (QMP) |
 //! | `server` | sockets, clients, events |
 //! | `place` | where a phone with a name is found |
@@ -14,6 +15,7 @@
 
 mod client;
 mod commands;
+mod eyes;
 mod input;
 mod keys;
 mod place;
@@ -22,6 +24,7 @@ mod registry;
 mod server;
 
 pub use client::{Request, command, perform, read};
+pub use eyes::Eyes;
 pub use input::Hand;
 pub use place::Name;
 pub use server::{Control, Events};
@@ -48,6 +51,8 @@ pub struct Phone {
     pub power: Power,
     /// Hands on screen and keyboard.
     pub hand: Hand,
+    /// Eyes on the screen.
+    pub eyes: Eyes,
     /// What is shown.
     pub screen: Screen,
     /// The size of the screen when it is dark.
@@ -66,6 +71,8 @@ pub struct Phone {
     pub asked_reset: AtomicBool,
     /// A client has asked for its end.
     pub asked_end: AtomicBool,
+    /// It has ended: who waits for something waits in vain.
+    pub ended: AtomicBool,
 }
 
 /// A phone that stands still until this is dropped.

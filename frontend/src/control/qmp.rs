@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Phone;
 use super::commands;
-use super::registry::{Command, Failure};
+use super::registry::{Command, Failure, Gone};
 
 /// Bytes of one wish at most.
 pub const MOST: usize = 256 << 10;
@@ -106,9 +106,9 @@ impl Session {
     }
 
     /// What a wish comes to.
-    pub fn answer(&mut self, phone: &Phone, wish: Value) -> Value {
+    pub fn answer(&mut self, phone: &Phone, wish: Value, gone: Gone<'_>) -> Value {
         let id = wish.get("id").cloned();
-        let mut reply = match self.carry_out(phone, wish) {
+        let mut reply = match self.carry_out(phone, wish, gone) {
             Ok(value) => json!({"return": value}),
             Err(failure) => error(&failure),
         };
@@ -118,7 +118,7 @@ impl Session {
         reply
     }
 
-    fn carry_out(&mut self, phone: &Phone, wish: Value) -> Result<Value, Failure> {
+    fn carry_out(&mut self, phone: &Phone, wish: Value, gone: Gone<'_>) -> Result<Value, Failure> {
         let Value::Object(wish) = wish else { return Err(Failure::new("QMP input must be a JSON object")) };
         if let Some(name) = wish.keys().find(|name| !["execute", "arguments", "id"].contains(&name.as_str())) {
             return Err(Failure::new(format!("QMP input member '{name}' is unexpected")));
@@ -143,7 +143,7 @@ impl Session {
         let Some(command) = Command::named(name) else {
             return Err(Failure::no_command(format!("The command {name} has not been found")));
         };
-        let value = command.call(phone, args)?;
+        let value = command.call(phone, args, gone)?;
         self.begun |= starts;
         Ok(value)
     }

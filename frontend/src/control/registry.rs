@@ -1,5 +1,7 @@
 //! What a command is: one row, from which every protocol offers it.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::Phone;
@@ -15,7 +17,7 @@ pub struct Command {
     /// What it wants to know. On the command line the required ones come in this order, the others by name.
     pub args: &'static [Arg],
     /// Does it; the arguments are all there and of their kinds.
-    pub run: fn(&Phone, &Args) -> Answer,
+    pub run: fn(&Phone, &Args<'_>) -> Answer,
 }
 
 /// What a command answers.
@@ -75,14 +77,29 @@ impl Failure {
     }
 }
 
-/// Arguments that were looked at.
-#[derive(Debug, Default)]
-pub struct Args(Map<String, Value>);
+/// Says whether the client who has asked for a command has hung up.
+pub type Gone<'a> = &'a dyn Fn() -> bool;
 
-impl Args {
+/// Arguments that were looked at, and who waits for the answer.
+pub struct Args<'a> {
+    given: Map<String, Value>,
+    gone: Gone<'a>,
+}
+
+impl<'a> Args<'a> {
+    /// Whether nobody waits for the answer any more; a command that takes its time ends then.
+    pub fn gone(&self) -> bool {
+        (self.gone)()
+    }
+
+    /// The same, for who carries out another command for it.
+    pub fn asker(&self) -> Gone<'a> {
+        self.gone
+    }
+
     /// An optional number.
     pub fn try_int(&self, name: &str) -> Option<i64> {
-        self.0.get(name)?.as_i64()
+        self.given.get(name)?.as_i64()
     }
 
     pub fn int(&self, name: &str) -> i64 {
@@ -91,15 +108,30 @@ impl Args {
 
     /// An optional text, file or word.
     pub fn try_text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
+        self.given.get(name)?.as_str()
     }
 
     pub fn text(&self, name: &str) -> &str {
         self.try_text(name).expect("a required argument is there")
     }
 
+    /// A required file, by its whole path.
+    pub fn path(&self, name: &str) -> Result<&Path, Failure> {
+        let file = Path::new(self.text(name));
+        if file.is_absolute() {
+            Ok(file)
+        } else {
+            Err(Failure::new(format!("{}: name the whole path", file.display())))
+        }
+    }
+
+    /// An optional truth, which is false without.
+    pub fn flag(&self, name: &str) -> bool {
+        self.given.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
     pub fn list(&self, name: &str) -> &[Value] {
-        self.0.get(name).and_then(Value::as_array).expect("a required argument is there")
+        self.given.get(name).and_then(Value::as_array).expect("a required argument is there")
     }
 }
 
@@ -110,7 +142,7 @@ impl Command {
     }
 
     /// Looks at arguments and does it.
-    pub fn call(&self, phone: &Phone, args: Map<String, Value>) -> Answer {
+    pub fn call(&self, phone: &Phone, args: Map<String, Value>, gone: Gone<'_>) -> Answer {
         for name in args.keys() {
             if !self.args.iter().any(|arg| arg.name == name) {
                 return Err(Failure::new(format!("Parameter '{name}' is unexpected")));
@@ -123,7 +155,7 @@ impl Command {
                 Some(value) => arg.check(value)?,
             }
         }
-        (self.run)(phone, &Args(args))
+        (self.run)(phone, &Args { given: args, gone })
     }
 }
 

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use emu::cpu::Verdict;
+use rustix::event::{self, PollFd, PollFlags, Timespec};
 use serde_json::{Value, json};
 
 use super::Phone;
@@ -139,6 +140,7 @@ impl Control {
 impl Served {
     /// Tells clients that the phone has ended, and gives them a moment to hear it.
     pub fn finish(&self, verdict: Option<Verdict>) {
+        self.0.ended.store(true, Ordering::SeqCst);
         let asked = self.0.asked_end.load(Ordering::SeqCst);
         let reason = match verdict {
             Some(Verdict::PowerOff) => "guest-shutdown",
@@ -201,7 +203,7 @@ fn talk(stream: &UnixStream, phone: &Phone, say: &SyncSender<String>) {
         goes_on = match messages.next() {
             Ok(wish) => {
                 let new = !session.begun();
-                let told = tell(session.answer(phone, wish));
+                let told = tell(session.answer(phone, wish, &|| hung_up(stream)));
                 if new && session.begun() {
                     phone.events.lock().push((number, say.clone()));
                 }
@@ -217,4 +219,11 @@ fn talk(stream: &UnixStream, phone: &Phone, say: &SyncSender<String>) {
     }
     // Without this, its writer would wait for events that nobody reads.
     phone.events.lock().retain(|(client, _)| *client != number);
+}
+
+/// Whether a client neither says nor hears more. One that has only said all may still want to hear.
+fn hung_up(stream: &UnixStream) -> bool {
+    let mut client = [PollFd::new(stream, PollFlags::empty())];
+    let told = event::poll(&mut client, Some(&Timespec::default()));
+    told.is_ok() && client[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
