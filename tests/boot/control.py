@@ -93,6 +93,11 @@ async def main(socket):
     await refused(qmp, ('GenericError', "'z' is unexpected"), 'x-tap', {'x': 1, 'y': 2, 'z': 3})
     await refused(qmp, ('GenericError', 'no key'), 'x-text', {'text': 'né'})
 
+    await refused(qmp, ('GenericError', 'nothing that could be found'), 'x-find-text', {'text': ' '})
+    await refused(qmp, ('GenericError', 'expected: bool'), 'x-find-text', {'text': 'a', 'case': 1})
+    await refused(qmp, ('GenericError', 'whole path'), 'x-find-image', {'filename': 'a.png'})
+    await refused(qmp, ('GenericError', 'no plain file'), 'x-wait-for-image', {'filename': '/dev/zero'})
+
     with qmp.listener(('RESET', 'SHUTDOWN')) as listener:
         await qmp.execute('system_reset')
         assert await event(listener, 'RESET') == {'guest': False, 'reason': 'host-qmp-system-reset'}

@@ -5,6 +5,7 @@ mod control;
 mod display;
 mod gdb;
 mod installer;
+mod look;
 mod snapshots;
 mod translations;
 

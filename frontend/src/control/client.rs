@@ -22,6 +22,7 @@ Examples:
   handset ctl list
   handset ctl screenshot now.png
   handset ctl tap 360 640
+  handset ctl tap-text Continue --timeout 30000
   handset ctl swipe 360 1000 360 300 250
   handset ctl text 'hello'
   handset ctl --phone test serial

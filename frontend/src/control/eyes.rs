@@ -163,13 +163,8 @@ pub fn everything(phone: &Phone, args: &Args<'_>) -> Result<Page, Failure> {
 
 /// A page, for the client.
 pub fn page(page: &Page) -> Value {
-    let line = |line: Word| {
-        let text = line.text.clone();
-        let mut answer = Found::from(line).answer();
-        answer["text"] = text.into();
-        answer
-    };
-    json!({"text": page.text(), "lines": page.lines().map(line).collect::<Value>()})
+    let lines: Value = page.lines().map(|line| Found::from(line).answer()).collect();
+    json!({"text": page.text(), "lines": lines})
 }
 
 /// Looks until something is seen, and again when the screen has changed, but begins no look when the time is over.

@@ -23,8 +23,8 @@ use std::path::Path;
 use image::{ImageError, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
 use rustix::fs::OFlags;
 
-/// The score at which a place is like the picture: its worst cell differs by 38 levels of 255.
-pub const LIKE: f64 = 0.85;
+/// The score at which a place is like the picture: its worst cell differs by 20 levels of 255.
+pub const LIKE: f64 = 0.92;
 /// A picture's file has no more bytes than this.
 const MOST_BYTES: u64 = 16 << 20;
 /// A picture has no more pixels on a side than this.
@@ -180,19 +180,18 @@ impl Template {
 
     /// By how much its worst cell differs at a place, in parts of a level; none if a cell reaches its limit.
     fn worst(&self, scene: &Scene, (x, y): (usize, usize), cells: &mut [Cell]) -> Option<u64> {
-        let out = cells.iter().position(|cell| cell.least(scene, x, y) >= cell.limit);
-        if let Some(out) = out {
-            cells.swap(0, out);
-            return None;
-        }
         let mut worst = 0;
         for n in 0..cells.len() {
-            let difference = cells[n].difference(self, scene, x, y);
-            if difference >= cells[n].limit {
+            let cell = &cells[n];
+            let mut difference = cell.least(scene, x, y);
+            if difference < cell.limit {
+                difference = cell.difference(self, scene, x, y);
+            }
+            if difference >= cell.limit {
                 cells.swap(0, n);
                 return None;
             }
-            worst = worst.max(difference * FINE / cells[n].weight);
+            worst = worst.max(difference * FINE / cell.weight);
         }
         Some(worst)
     }

@@ -105,8 +105,10 @@ impl Page {
         table.lines().filter_map(|row| word(row, scale)).take(MOST).collect()
     }
 
-    /// What two readings of a screen have together: where they meet, the word that is surer.
-    pub fn merged(words: Vec<Word>, others: Vec<Word>) -> Vec<Word> {
+    /// What two readings of a screen have together: where they meet, the word that is surer. Of the other one's words those
+    /// that are mere signs are left out, since edges of buttons are read as such.
+    pub fn merged(words: Vec<Word>, mut others: Vec<Word>) -> Vec<Word> {
+        others.retain(|word| word.text.contains(char::is_alphanumeric));
         let surest = |one: &Word, of: &[Word]| of.iter().all(|w| w.score <= one.score || !w.area.meets(one.area));
         let mut all: Vec<Word> = words.iter().filter(|word| surest(word, &others)).cloned().collect();
         let new = |other: &Word| !all.iter().any(|word| word.area.meets(other.area));
@@ -309,7 +311,7 @@ mod tests {
     fn the_surer_of_two_readings_counts() {
         let sure = |text: &str, x: u32, score: f64| Word { score, ..said(text, x, 0, 30, 10) };
         let one = vec![sure("good", 0, 0.9), sure("bed", 40, 0.3), sure("only", 160, 0.5)];
-        let other = vec![sure("gcod", 5, 0.4), sure("bad", 40, 0.8), sure("new", 120, 0.5)];
+        let other = vec![sure("gcod", 5, 0.4), sure("bad", 40, 0.8), sure("new", 120, 0.5), sure("|", 155, 0.9)];
         assert_eq!(Page::new(Page::merged(one, other)).text(), "good bad\nnew only\n");
     }
 }
