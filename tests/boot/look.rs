@@ -136,6 +136,8 @@ fn texts_and_pictures_are_found_and_tapped() {
     near(&phone.ok(&["tap-text", "German"]), 51.0, 815.0);
     near(&phone.ok(&["tap-text", "Continue"]), 659.0, 1254.0);
     phone.ok(&["wait-for-text", "Land oder Gebiet", "--timeout", "30000"]);
+    // Light on dark again, which is found only on the negative.
+    near(&phone.ok(&["wait-for-text", "Deutschland"]), 68.0, 281.0);
 }
 
 #[test]

@@ -91,7 +91,12 @@ pub fn read(screen: &GrayImage, negative: bool, goes_on: impl Fn() -> bool) -> R
     input.seek(SeekFrom::Start(0))?;
     // Sparse text, in no order: what a screen has.
     let mut command = Command::new(PROGRAM);
-    command.args(["stdin", "stdout", "-l", "eng", "--psm", "11", "--dpi", "150", "tsv"]).env("OMP_THREAD_LIMIT", "1");
+    command.args(["stdin", "stdout", "-l", "eng", "--psm", "11", "--dpi", "150"]).env("OMP_THREAD_LIMIT", "1");
+    if negative {
+        // What is dark is told by its surroundings (Sauvola), so that a light word in a dark row is found on a light page.
+        command.args(["-c", "thresholding_method=2"]);
+    }
+    command.arg("tsv");
     let table = run(command, input, PATIENCE, goes_on)?;
     Ok(Page::words(&table, scale))
 }

@@ -9,6 +9,8 @@ use std::ops::Range;
 const MOST: usize = 4096;
 /// Words that are read with less confidence, in percent, are taken for dirt.
 const DIRT: f32 = 20.0;
+/// As which the edges of buttons and fields are read.
+const EDGES: &str = "|¦[]{}_~";
 
 /// Something on the screen, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +108,7 @@ impl Page {
     }
 
     /// What two readings of a screen have together: where they meet, the word that is surer. Of the other one's words those
-    /// that are mere signs are left out, since edges of buttons are read as such.
+    /// that are mere signs are left out: most are dirt.
     pub fn merged(words: Vec<Word>, mut others: Vec<Word>) -> Vec<Word> {
         others.retain(|word| word.text.contains(char::is_alphanumeric));
         let surest = |one: &Word, of: &[Word]| of.iter().all(|w| w.score <= one.score || !w.area.meets(one.area));
@@ -147,7 +149,7 @@ fn word(row: &str, scale: u32) -> Option<Word> {
     let [level, _, _, _, _, _, left, top, width, height, confidence, text] = fields[..] else { return None };
     let confidence: f32 = confidence.parse().ok()?;
     let text = text.trim();
-    if level != "5" || text.is_empty() || confidence < DIRT {
+    if level != "5" || text.chars().all(|c| EDGES.contains(c)) || confidence < DIRT {
         return None;
     }
     // No picture has longer sides; so nothing overflows below.
@@ -299,6 +301,7 @@ mod tests {
             5\t1\t1\t1\t1\t1\t11\t21\t100\t40\t96.5\tGo\n\
             5\t1\t1\t1\t1\t2\t111\t21\t100\t40\t3.5\tdirt\n\
             5\t1\t1\t1\t1\t2\t111\t21\t100\t40\t95\t \n\
+            5\t1\t1\t1\t1\t2\t111\t21\t100\t40\t95\t[|\n\
             5\t1\t1\t1\t1\t2\t4294967295\t21\t4294967295\t40\t95\tfar\n\
             5\t1\t1\n5\t1\t1\t1\t1\t1\tx\t21\t100\t40\t96.5\tGo\n";
         let words = Page::words(table, 2);
