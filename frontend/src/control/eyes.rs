@@ -26,7 +26,7 @@ pub const TIMEOUT: i64 = 10_000;
 /// How often it is looked whether the screen has changed.
 const EVERY: Duration = Duration::from_millis(20);
 /// Screens of more pixels are not looked at.
-const MOST: usize = 16 << 20;
+const MOST: u64 = 16 << 20;
 /// How long a picture is looked for on one screen.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Characters of what was read that a failure tells.
@@ -180,10 +180,11 @@ fn watch<T>(
     let stopped = || Failure::new("the phone has ended");
     loop {
         let mut turn = phone.eyes.turn(&goes_on).ok_or_else(stopped)?;
-        let (generation, screen) = screenshot::picture(&phone.screen, phone.size);
-        if screen.as_raw().len() > 3 * MOST {
-            return Err(Failure::new("the screen is too large to be looked at"));
+        let (width, height) = phone.screen.look(0, 0, |view| view.size).unwrap_or(phone.size);
+        if u64::from(width) * u64::from(height) > MOST {
+            return Err(Failure::new(format!("a screen of {width}x{height} is too large to be looked at")));
         }
+        let (generation, screen) = screenshot::picture(&phone.screen, phone.size);
         let seen = look(&screen, &mut turn, &goes_on);
         drop(turn);
         if !goes_on() {
@@ -247,4 +248,37 @@ fn told(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_one_short_line() {
+        assert_eq!(told(" a\n\tb  c\r"), "a b c");
+        let long = told(&"é".repeat(TOLD + 1));
+        assert_eq!((long.chars().count(), long.ends_with("é…")), (TOLD + 1, true));
+        assert_eq!(read(""), "nothing was read");
+        assert_eq!(read("one\ntwo\n"), "what was read: one | two");
+    }
+
+    #[test]
+    fn there_are_seats_for_so_many_and_they_are_given_back() {
+        let eyes = Eyes::default();
+        let seats: Vec<_> = (0..LOOKERS).map(|_| eyes.seat().unwrap()).collect();
+        assert!(eyes.seat().is_err() && eyes.seat().is_err());
+        drop(seats);
+        assert_eq!(eyes.lookers.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn who_goes_gets_no_turn() {
+        let eyes = Eyes::default();
+        let turn = eyes.turn(&|| true).unwrap();
+        let begun = Instant::now();
+        assert!(eyes.turn(&|| begun.elapsed() < Duration::from_millis(50)).is_none());
+        drop(turn);
+        assert!(eyes.turn(&|| true).is_some() && eyes.turn(&|| false).is_none());
+    }
 }

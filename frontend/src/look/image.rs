@@ -26,9 +26,11 @@ use rustix::fs::OFlags;
 /// The score at which a place is like the picture: its worst cell differs by 20 levels of 255.
 pub const LIKE: f64 = 0.92;
 /// A picture's file has no more bytes than this.
-const MOST_BYTES: u64 = 16 << 20;
+const MOST_BYTES: u64 = 8 << 20;
 /// A picture has no more pixels on a side than this.
 const MOST_SIDE: u32 = 4096;
+/// Its pixels take no more bytes than this: 4 million, if they have colours and alpha.
+const MOST_MEMORY: u64 = 16 << 20;
 /// The side of a cell.
 const CELL: usize = 8;
 /// A cell of fewer pixels that count is taken for one of so many, lest a few pixels at an edge decide.
@@ -50,8 +52,8 @@ pub enum TemplateError {
     /// Its file is too long.
     #[error("has more than {} MiB", MOST_BYTES >> 20)]
     Long,
-    /// Its sides are too long.
-    #[error("is larger than {MOST_SIDE}x{MOST_SIDE}")]
+    /// Its sides are too long, or its pixels too many.
+    #[error("is too large (up to {MOST_SIDE} pixels a side, and {} MiB of them)", MOST_MEMORY >> 20)]
     Large,
     /// It cannot be read.
     #[error("is no PNG that can be read ({0})")]
@@ -109,6 +111,7 @@ impl Template {
         let mut limits = Limits::default();
         limits.max_image_width = Some(MOST_SIDE);
         limits.max_image_height = Some(MOST_SIDE);
+        limits.max_alloc = Some(MOST_MEMORY);
         reader.limits(limits);
         match reader.decode() {
             Ok(picture) => Self::new(&picture.into_rgba8()),

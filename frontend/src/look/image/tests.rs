@@ -164,10 +164,14 @@ fn files_that_are_no_picture_are_refused() {
     }
     std::fs::write(&file, "GIF89a").unwrap();
     assert!(refused(&file).starts_with("is no PNG"));
-    GrayImage::from_pixel(MOST_SIDE + 1, 1, Luma([1])).save(&file).unwrap();
-    assert_eq!(refused(&file), "is larger than 4096x4096");
+    for (width, height) in [(MOST_SIDE + 1, 1), (1, MOST_SIDE + 1)] {
+        GrayImage::from_pixel(width, height, Luma([1])).save(&file).unwrap();
+        assert!(refused(&file).starts_with("is too large"), "{}", refused(&file));
+    }
+    RgbaImage::new(MOST_SIDE, MOST_SIDE / 4 + 1).save(&file).unwrap();
+    assert!(refused(&file).starts_with("is too large"), "{}", refused(&file));
     File::create(&file).unwrap().set_len(MOST_BYTES + 1).unwrap();
-    assert_eq!(refused(&file), "has more than 16 MiB");
+    assert_eq!(refused(&file), "has more than 8 MiB");
 }
 
 #[test]
