@@ -108,6 +108,8 @@ fn texts_and_pictures_are_found_and_tapped() {
     for line in ["Select a language", "Go Back", "Continue", "Deutsch"] {
         assert!(text.lines().any(|read| read.replace(' ', "") == line.replace(' ', "")), "no {line} in {text}");
     }
+    assert!(phone.fails(&["read-text", "--language", "xxx"]).starts_with("handset: tesseract failed: "));
+    assert!(phone.fails(&["read-text", "--language", "../eng"]).starts_with("handset: languages are called as in"));
     let said = phone.fails(&["wait-for-text", "no such line", "--timeout", "100"]);
     assert!(said.contains("no 'no such line' within 100 ms; what was read: ") && said.contains("language"), "{said}");
 

@@ -83,17 +83,13 @@ pub static ALL: &[Command] = &[
         screenshot::write(&phone.screen, phone.size, file, format).map_err(|why| Failure::new(format!("{why:#}")))?;
         Ok(json!({}))
     }),
-    row("x-find-text", "find-text", "Say where a text is on the screen", &[SEEN, CASE], |phone, args| {
+    row("x-find-text", "find-text", "Say where a text is on the screen", FIND_TEXT, |phone, args| {
         Ok(eyes::text(phone, args, 0)?.answer())
     }),
-    row(
-        "x-wait-for-text",
-        "wait-for-text",
-        "Wait until a text is on the screen",
-        &[SEEN, CASE, WAIT],
-        |phone, args| Ok(eyes::text(phone, args, timeout(args))?.answer()),
-    ),
-    row("x-tap-text", "tap-text", "Wait for a text, and touch it", &[SEEN, CASE, WAIT, HOLD], |phone, args| {
+    row("x-wait-for-text", "wait-for-text", "Wait until a text is on the screen", WAIT_FOR_TEXT, |phone, args| {
+        Ok(eyes::text(phone, args, timeout(args))?.answer())
+    }),
+    row("x-tap-text", "tap-text", "Wait for a text, and touch it", TAP_TEXT, |phone, args| {
         let found = eyes::text(phone, args, timeout(args))?;
         phone.hand.tap(found.middle(), args.try_int("hold").unwrap_or(PRESS));
         Ok(found.answer())
@@ -104,7 +100,7 @@ pub static ALL: &[Command] = &[
     row("x-wait-for-image", "wait-for-image", "Wait until a picture is there", &[IMAGE, WAIT], |phone, args| {
         Ok(eyes::image(phone, args, timeout(args))?.answer())
     }),
-    row("x-read-text", "read-text", "Print what is written on the screen", &[], |phone, args| {
+    row("x-read-text", "read-text", "Print what is written on the screen", &[LANGUAGE], |phone, args| {
         Ok(eyes::page(&eyes::everything(phone, args)?))
     }),
     row("x-serial", "serial", "Print what the phone says on its serial port, or type there", SERIAL, |phone, args| {
@@ -266,6 +262,11 @@ const IMAGE: Arg = Arg::new("filename", Kind::File, "a PNG file; its transparent
 /// The argument that says how long a command may wait.
 pub const TIMEOUT: &str = "timeout";
 const WAIT: Arg = Arg::new(TIMEOUT, Kind::Int(0, 3_600_000), "milliseconds until it is given up (10000)").optional();
+
+const LANGUAGE: Arg = Arg::new("language", Kind::Text, "as tesseract calls it: deu, deu+eng (eng)").optional();
+const FIND_TEXT: &[Arg] = &[SEEN, CASE, LANGUAGE];
+const WAIT_FOR_TEXT: &[Arg] = &[SEEN, CASE, LANGUAGE, WAIT];
+const TAP_TEXT: &[Arg] = &[SEEN, CASE, LANGUAGE, WAIT, HOLD];
 
 fn timeout(args: &Args<'_>) -> i64 {
     args.try_int(TIMEOUT).unwrap_or(eyes::TIMEOUT)

@@ -40,10 +40,11 @@ pub struct Eyes {
     lookers: AtomicUsize,
 }
 
-/// What was read last: the screen, and its words as it is and as its negative.
+/// What was read last: the screen, in which language, and its words as it is and as its negative.
 #[derive(Debug, Default)]
 struct Memory {
     screen: GrayImage,
+    language: String,
     words: [Option<Vec<Word>>; 2],
 }
 
@@ -95,22 +96,28 @@ impl From<Word> for Found {
 
 impl Memory {
     /// The words of a screen.
-    fn words(&mut self, screen: &RgbImage, negative: bool, goes_on: &dyn Fn() -> bool) -> Result<&[Word], ReadError> {
+    fn words(
+        &mut self,
+        screen: &RgbImage,
+        language: &str,
+        negative: bool,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<&[Word], Failure> {
         let screen = imageops::grayscale(screen);
-        if self.screen != screen {
-            *self = Self { screen, words: [None, None] };
+        if self.screen != screen || self.language != language {
+            *self = Self { screen, language: language.into(), words: [None, None] };
         }
         let words = &mut self.words[usize::from(negative)];
         if words.is_none() {
-            *words = Some(tesseract::read(&self.screen, negative, goes_on)?);
+            *words = Some(tesseract::read(&self.screen, language, negative, goes_on).map_err(unread)?);
         }
         Ok(words.as_deref().unwrap_or_default())
     }
 
     /// All that is written on a screen, dark on light and light on dark.
-    fn page(&mut self, screen: &RgbImage, goes_on: &dyn Fn() -> bool) -> Result<Page, ReadError> {
-        let words = self.words(screen, false, goes_on)?.to_vec();
-        Ok(Page::new(Page::merged(words, self.words(screen, true, goes_on)?.to_vec())))
+    fn page(&mut self, screen: &RgbImage, language: &str, goes_on: &dyn Fn() -> bool) -> Result<Page, Failure> {
+        let words = self.words(screen, language, false, goes_on)?.to_vec();
+        Ok(Page::new(Page::merged(words, self.words(screen, language, true, goes_on)?.to_vec())))
     }
 }
 
@@ -122,12 +129,12 @@ pub fn text(phone: &Phone, args: &Args<'_>, time: i64) -> Result<Found, Failure>
     }
     watch(phone, args, time, |screen, memory, goes_on| {
         for negative in [false, true] {
-            let words = memory.words(screen, negative, goes_on).map_err(unread)?.to_vec();
+            let words = memory.words(screen, language(args), negative, goes_on)?.to_vec();
             if let Some(word) = Page::new(words).find(wanted, exact) {
                 return Ok(Ok(word.into()));
             }
         }
-        let text = memory.page(screen, goes_on).map_err(unread)?.text();
+        let text = memory.page(screen, language(args), goes_on)?.text();
         Ok(Err(format!("there is no '{}'{}; {}", told(wanted), within(time), read(&text))))
     })
 }
@@ -158,7 +165,7 @@ pub fn image(phone: &Phone, args: &Args<'_>, time: i64) -> Result<Found, Failure
 
 /// Reads the screen.
 pub fn everything(phone: &Phone, args: &Args<'_>) -> Result<Page, Failure> {
-    watch(phone, args, 0, |screen, memory, goes_on| memory.page(screen, goes_on).map(Ok).map_err(unread))
+    watch(phone, args, 0, |screen, memory, goes_on| memory.page(screen, language(args), goes_on).map(Ok))
 }
 
 /// A page, for the client.
@@ -224,6 +231,10 @@ impl Eyes {
         }
         None
     }
+}
+
+fn language<'a>(args: &'a Args<'_>) -> &'a str {
+    args.try_text("language").unwrap_or(tesseract::ENGLISH)
 }
 
 fn unread(why: ReadError) -> Failure {

@@ -2,8 +2,6 @@
 //!
 //! It reads a picture of one grey channel, and runs on one thread for a bounded time; it is killed when nobody waits for it
 //! any more, or Handset ends (but by SIGKILL, after which it reads its one picture to the end). One runs at a time.
-//!
-//! Left out: other languages than English, which `eng` stands for.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -31,6 +29,9 @@ const FINE: u32 = 8 << 20;
 /// The bytes of a table that are looked at.
 const MOST: u64 = 4 << 20;
 
+/// English, which is there when tesseract is.
+pub const ENGLISH: &str = "eng";
+
 /// Why nothing was read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -40,6 +41,9 @@ pub enum ReadError {
     /// The host's refusal.
     #[error("tesseract cannot be run: {0}")]
     Host(#[from] io::Error),
+    /// A language has no such name.
+    #[error("languages are called as in tesseract: eng, deu, deu+eng")]
+    Language,
     /// Its own complaint.
     #[error("tesseract failed: {0}")]
     Failed(String),
@@ -67,12 +71,22 @@ fn end() {
     }
 }
 
-/// The words of a screen; of its negative, if that is asked for. `goes_on` is asked now and then. Only one may read at a
-/// time.
+/// The words of a screen, or of its negative, in languages as tesseract calls them, such as `deu+eng`. `goes_on` is asked now
+/// and then. Only one may read at a time.
 ///
 /// # Errors
 /// [`ReadError`]
-pub fn read(screen: &GrayImage, negative: bool, goes_on: impl Fn() -> bool) -> Result<Vec<Word>, ReadError> {
+pub fn read(
+    screen: &GrayImage,
+    language: &str,
+    negative: bool,
+    goes_on: impl Fn() -> bool,
+) -> Result<Vec<Word>, ReadError> {
+    if !(1..=64).contains(&language.len())
+        || language.contains(|c: char| !c.is_ascii_alphanumeric() && !"_+".contains(c))
+    {
+        return Err(ReadError::Language);
+    }
     let (width, height) = screen.dimensions();
     let scale = if width * height <= FINE / SCALE / SCALE { SCALE } else { 1 };
     let mut picture: ImageBuffer<Luma<u8>, Vec<u8>> = if scale == 1 {
@@ -91,7 +105,7 @@ pub fn read(screen: &GrayImage, negative: bool, goes_on: impl Fn() -> bool) -> R
     input.seek(SeekFrom::Start(0))?;
     // Sparse text, in no order: what a screen has.
     let mut command = Command::new(PROGRAM);
-    command.args(["stdin", "stdout", "-l", "eng", "--psm", "11", "--dpi", "150"]).env("OMP_THREAD_LIMIT", "1");
+    command.args(["stdin", "stdout", "-l", language, "--psm", "11", "--dpi", "150"]).env("OMP_THREAD_LIMIT", "1");
     if negative {
         // What is dark is told by its surroundings (Sauvola), so that a light word in a dark row is found on a light page.
         command.args(["-c", "thresholding_method=2"]);
@@ -168,6 +182,14 @@ mod tests {
         assert!(matches!(shell("exec sleep 60", Duration::from_millis(50), true), Err(ReadError::Late)));
         assert!(matches!(shell("exec sleep 60", PATIENCE, false), Err(ReadError::Stopped)));
         assert!(begun.elapsed() < Duration::from_secs(20) && reader().is_none());
+    }
+
+    #[test]
+    fn no_language_is_a_path_or_an_option() {
+        for language in ["", "--help", "../eng", "deu eng", "é", &"e".repeat(65)] {
+            let read = read(&GrayImage::new(8, 8), language, false, || true);
+            assert!(matches!(read, Err(ReadError::Language)), "{language}");
+        }
     }
 
     #[test]
