@@ -13,11 +13,11 @@ use emu::machine::{Gic, cpu_models};
 
 use crate::control::{self, Name};
 use crate::disk::DriveSpec;
-use crate::gdb;
 use crate::net::{NetSpec, UserSpec};
 use crate::profile;
 use crate::serial::Target;
 use crate::snapshot::Origin;
+use crate::socket::Address;
 use crate::translations::Translations;
 
 const EXAMPLES: &str = "\
@@ -132,7 +132,7 @@ pub struct Run {
     pub translations: Option<Translations>,
     /// Let a debugger come to this socket: gdb-multiarch -ex 'target remote …' (docs/debugging.md)
     #[arg(long, value_name = "ADDRESS:PORT|unix:F")]
-    pub gdb: Option<gdb::Address>,
+    pub gdb: Option<Address>,
     /// Wait for the debugger before the first instruction
     #[arg(long, requires = "gdb")]
     pub wait_gdb: bool,

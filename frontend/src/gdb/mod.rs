@@ -12,55 +12,20 @@
 mod session;
 mod wire;
 
-use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use emu::machine::Handle;
+use socket2::Socket;
 
 use crate::power::Power;
-use crate::socket::{self, SocketError};
+use crate::socket::{self, Address, SocketError};
 use wire::{Wait, Wire};
 
 /// How long the end of the phone waits for a debugger to be told.
 const FAREWELL: Duration = Duration::from_millis(300);
-
-/// A `--gdb`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// An address and a port of TCP.
-    Tcp(SocketAddr),
-    /// A socket for this user only.
-    Unix(PathBuf),
-}
-
-impl FromStr for Address {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("unix:") {
-            Some("") => Err("write unix:PATH"),
-            Some(path) => Ok(Self::Unix(path.into())),
-            None => text.parse().map(Self::Tcp).map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:1234, or unix:PATH"),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// Why no debugger can come.
 #[derive(Debug, thiserror::Error)]
@@ -78,48 +43,10 @@ pub enum GdbError {
     Thread(io::Error),
 }
 
-/// A listening socket of either kind.
-#[derive(Debug)]
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-impl Listener {
-    fn bind(address: &Address) -> Result<Self, SocketError> {
-        let listener = match address {
-            Address::Tcp(address) => Self::Tcp(TcpListener::bind(address)?),
-            Address::Unix(path) => Self::Unix(socket::listen(path)?),
-        };
-        match &listener {
-            Self::Tcp(listener) => listener.set_nonblocking(true)?,
-            Self::Unix(listener) => listener.set_nonblocking(true)?,
-        }
-        Ok(listener)
-    }
-
-    /// The next client, if one waits.
-    fn accept(&self) -> io::Result<Wire> {
-        match self {
-            Self::Tcp(listener) => Wire::tcp(listener.accept()?.0),
-            Self::Unix(listener) => Wire::unix(listener.accept()?.0),
-        }
-    }
-}
-
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(listener) => listener.as_fd(),
-            Self::Unix(listener) => listener.as_fd(),
-        }
-    }
-}
-
 /// A place where debuggers may come.
 #[derive(Debug)]
 pub struct Gdb {
-    listener: Listener,
+    listener: Socket,
 }
 
 /// What is left of it when the phone runs.
@@ -132,11 +59,10 @@ impl Gdb {
     /// # Errors
     /// [`GdbError::Socket`]
     pub fn listen(address: &Address) -> Result<Self, GdbError> {
-        let listener = Listener::bind(address).map_err(|why| GdbError::Socket { address: address.clone(), why })?;
-        if let (Listener::Tcp(bound), Address::Tcp(asked)) = (&listener, address)
-            && asked.port() == 0
-            && let Ok(address) = bound.local_addr()
-        {
+        let wrong = |why| GdbError::Socket { address: address.clone(), why };
+        let (listener, chosen) = socket::bind(address).map_err(wrong)?;
+        listener.set_nonblocking(true).map_err(|why| wrong(why.into()))?;
+        if let Some(address) = chosen {
             eprintln!("handset: gdb may come to {address}");
         }
         Ok(Self { listener })
@@ -165,7 +91,7 @@ impl Gdb {
     fn next(&self, machine: &Handle) -> Option<Wire> {
         while !machine.ended() {
             if Wait::for_any(&[&self.listener]).ready(0)
-                && let Ok(mut wire) = self.listener.accept()
+                && let Ok(mut wire) = socket::accept(&self.listener).and_then(Wire::new)
             {
                 return wire.greets(&self.listener, machine).then_some(wire);
             }
@@ -178,19 +104,5 @@ impl Served {
     /// Waits a moment for a debugger to be told of the end.
     pub fn finish(&self) {
         let _ = self.0.recv_timeout(FAREWELL);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_read() {
-        assert_eq!("127.0.0.1:1234".parse(), Ok(Address::Tcp(([127, 0, 0, 1], 1234).into())));
-        assert_eq!("unix:a:b".parse(), Ok(Address::Unix("a:b".into())));
-        for wrong in ["", "1234", "localhost:1234", "unix:", "127.0.0.1", "127.0.0.1:99999"] {
-            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
-        }
     }
 }

@@ -10,10 +10,11 @@ use gdbstub::conn::Connection;
 use gdbstub::stub::state_machine::GdbStubStateMachine;
 use gdbstub::stub::{DisconnectReason, GdbStub, GdbStubError, MultiThreadStopReason};
 use rustix::event::{EventfdFlags, eventfd};
+use socket2::Socket;
 
-use super::Listener;
 use super::wire::{Wait, Wire};
 use crate::power::Power;
+use crate::socket;
 
 /// Bytes of the longest packet.
 const PACKET: usize = 16 << 10;
@@ -32,7 +33,7 @@ enum Lost {
 }
 
 /// Serves a client that has sent its first packet, until it goes, errs or kills the phone.
-pub fn run(wire: Wire, listener: &Listener, machine: &Handle, power: &Power) {
+pub fn run(wire: Wire, listener: &Socket, machine: &Handle, power: &Power) {
     let Ok(bell) = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(Arc::new) else { return };
     let rung = Arc::clone(&bell);
     let ring = move || {
@@ -50,7 +51,7 @@ pub fn run(wire: Wire, listener: &Listener, machine: &Handle, power: &Power) {
 
 struct Session<'a> {
     target: Target,
-    listener: &'a Listener,
+    listener: &'a Socket,
     bell: &'a OwnedFd,
 }
 
@@ -106,7 +107,7 @@ impl Session<'_> {
         }
         if waited.ready(2) && !waited.ends(0) {
             // One debugger at a time; the next one waits when this one is about to go.
-            drop(self.listener.accept());
+            drop(socket::accept(self.listener));
         }
         if (waited.ready(0) && !wire.read()) || (self.target.debugger.stopped() && self.target.debugger.ended()) {
             return Err(Lost::HungUp);

@@ -1,25 +1,20 @@
 //! One connection's bytes, and the first sign that a debugger is at its other end.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use emu::machine::Handle;
 use gdbstub::conn::Connection;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::Socket;
 
-use super::Listener;
+use crate::socket;
 
 /// How long a client may say nothing of the protocol before it is hung up on.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may leave lie what it is told.
 const WRITE: Duration = Duration::from_secs(5);
-/// How long after its last sign of life a host that has vanished is asked for one.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// What is waited for at once before the end of the phone is looked at.
 const BREATH: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// Bytes before which a first packet has ended.
@@ -56,29 +51,16 @@ impl Wait {
 /// A client.
 #[derive(Debug)]
 pub struct Wire {
-    socket: File,
+    socket: Socket,
     out: Vec<u8>,
     /// Read, and not yet taken.
     pub heard: Vec<u8>,
 }
 
 impl Wire {
-    pub fn tcp(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(WRITE))?;
-        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))?;
-        stream.set_nonblocking(false)?;
-        Ok(Self::new(stream.into()))
-    }
-
-    pub fn unix(stream: UnixStream) -> io::Result<Self> {
-        stream.set_write_timeout(Some(WRITE))?;
-        stream.set_nonblocking(false)?;
-        Ok(Self::new(stream.into()))
-    }
-
-    fn new(socket: OwnedFd) -> Self {
-        Self { socket: socket.into(), out: Vec::new(), heard: Vec::new() }
+    pub fn new(socket: Socket) -> io::Result<Self> {
+        socket.set_write_timeout(Some(WRITE))?;
+        Ok(Self { socket, out: Vec::new(), heard: Vec::new() })
     }
 
     /// Reads what is there, which is waited for if nothing is. False when there will be no more.
@@ -101,13 +83,13 @@ impl Wire {
     }
 
     /// Waits for a whole packet. False if none comes; whoever else comes meanwhile is hung up on.
-    pub fn greets(&mut self, listener: &Listener, machine: &Handle) -> bool {
+    pub fn greets(&mut self, listener: &Socket, machine: &Handle) -> bool {
         let until = Instant::now() + PATIENCE;
         while !has_packet(&self.heard) {
             let waited = Wait::for_any(&[&*self, listener]);
             let lost = waited.ready(0) && !self.read();
             if waited.ready(1) && !waited.ends(0) {
-                drop(listener.accept());
+                drop(socket::accept(listener));
             }
             if lost || machine.ended() || Instant::now() > until || self.heard.len() > GREETING {
                 return false;
