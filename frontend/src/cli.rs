@@ -34,6 +34,8 @@ Examples:
   handset run --from test              a phone that `handset ctl save test` has saved
   handset run --guest installer --name test
                                        then `handset ctl tap 360 640` and the like, from elsewhere
+  handset run --headless --vnc 127.0.0.1:5900
+                                       then `vncviewer 127.0.0.1::5900`
   perf record -e cpu-clock -k 1 handset run --guest debian12 --headless --profile
                                        then `perf report` names translated code by its guest addresses
 
@@ -151,6 +153,12 @@ pub struct Run {
     /// Let programs that speak QMP, QEMU's machine protocol, come to this socket (docs/control.md)
     #[arg(long, value_name = "unix:PATH", value_parser = qmp)]
     pub qmp: Option<PathBuf>,
+    /// Let VNC clients see and touch the screen from this socket (docs/control.md); others than this computer's need a password
+    #[arg(long, value_name = "ADDRESS:PORT|unix:PATH")]
+    pub vnc: Option<Address>,
+    /// Let those VNC clients come that know the password in this file's first line, of 1 to 8 bytes [default: none is asked]
+    #[arg(long, value_name = "F", requires = "vnc")]
+    pub vnc_password_file: Option<PathBuf>,
     /// Write what Linux's perf reads: names of translated code to /tmp/perf-PID.map, and the code to DIR/jit-PID.dump (in /tmp
     /// if no DIR is given), beside which `perf inject --jit` leaves a file for each piece (docs/usage.md)
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = profile::MAPS)]
@@ -339,6 +347,13 @@ where
     if run.append.is_some() && run.kernel.is_none() && run.guest.is_none() {
         return Err(Refusal::Complain("--append: needs a kernel to tell it to (add --kernel or --guest)".into()));
     }
+    if let Some(Address::Tcp(address)) = run.vnc
+        && !address.ip().is_loopback()
+        && run.vnc_password_file.is_none()
+    {
+        let line = format!("--vnc {address}: whoever reaches this computer could come (add --vnc-password-file)");
+        return Err(Refusal::Complain(line));
+    }
     let translates = [
         ("--jit-opt", run.jit_opt.is_some()),
         ("--translations", run.translations.is_some()),
@@ -473,6 +488,19 @@ mod tests {
     }
 
     #[test]
+    fn vnc_clients_of_this_computer_alone_need_no_password() {
+        for options in [
+            "--vnc 127.0.0.1:5900",
+            "--vnc [::1]:0",
+            "--vnc unix:a",
+            "--vnc 0.0.0.0:5900 --vnc-password-file a",
+            "--from test --vnc unix:a --vnc-password-file a",
+        ] {
+            assert!(run(options).unwrap().vnc.is_some(), "{options}");
+        }
+    }
+
+    #[test]
     fn cpu_help_lists_every_model() {
         let Err(Refusal::Answer(text)) = parse(["handset", "run", "--cpu", "help"].map(Into::into)) else { panic!() };
         let names: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
@@ -502,6 +530,13 @@ mod tests {
             ("--net tap", "--net tap: only \"user\" and \"none\" are known"),
             ("--screenshot-at soon=a.png", "--screenshot-at soon=a.png: write SECONDS=FILE.png"),
             ("--gdb 1234", "--gdb 1234: write ADDRESS:PORT, such as 127.0.0.1:1234, or unix:PATH"),
+            ("--vnc :0", "--vnc :0: write ADDRESS:PORT, such as 127.0.0.1:1234, or unix:PATH"),
+            (
+                "--vnc 0.0.0.0:5900",
+                "--vnc 0.0.0.0:5900: whoever reaches this computer could come (add --vnc-password-file)",
+            ),
+            ("--vnc [::]:5900", "--vnc [::]:5900: whoever reaches this computer could come (add --vnc-password-file)"),
+            ("--vnc-password-file a", "--vnc is missing (see `handset run --help`)"),
             ("--wait-gdb", "--gdb is missing (see `handset run --help`)"),
             ("--jit-opt -lynx", "--jit-opt -lynx: there is no such optimisation; there are all, none, simplify, "),
             ("--jit-opt -links --accel interp", "--jit-opt: --accel interp translates nothing (leave one of them out)"),

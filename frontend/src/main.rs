@@ -9,6 +9,7 @@
 //! | `disk`, `net`, `serial`, `host` | what the host gives to devices |
 //! | `look` | where a text or a picture is on the screen |
 //! | `control` | commands from outside: QMP, and `handset ctl` |
+//! | `vnc` | remote screens |
 //! | `snapshot` | phones that were saved |
 //! | `gdb`, `socket` | a debugger's way in; private sockets |
 //! | `stats`, `profile`, `translations` | what was counted; what perf reads; what is kept of a run |
@@ -35,6 +36,7 @@ mod socket;
 mod stats;
 mod translations;
 mod undo;
+mod vnc;
 mod window;
 
 use std::sync::Mutex;
@@ -130,6 +132,15 @@ fn perform(run: &Run) -> Result<u8> {
     let place = if run.headless { None } else { Some(window::open()?) };
     let gdb = run.gdb.as_ref().map(gdb::Gdb::listen).transpose()?;
     let control = Control::listen(run.name.as_ref(), run.qmp.as_deref())?;
+    let seen = vnc::Phone {
+        title: run.name.as_ref().map_or_else(|| title.clone(), |name| format!("{name} – {title}")),
+        screen: screen.clone(),
+        size: display.size(),
+        touch: touch.clone(),
+        keyboard: keyboard.clone(),
+    };
+    let password = run.vnc_password_file.as_deref();
+    let vnc = run.vnc.as_ref().map(|address| vnc::Vnc::listen(address, password, seen)).transpose()?;
     if run.wait_gdb {
         machine.handle().hold();
     }
@@ -160,6 +171,7 @@ fn perform(run: &Run) -> Result<u8> {
         power: power.clone(),
         gdb,
         control: (control, phone),
+        vnc,
     };
     let outcome = match place {
         None => headless::run(session)?,

@@ -16,6 +16,7 @@ use crate::power::Power;
 use crate::screen::Screen;
 use crate::screenshot::Album;
 use crate::serial::{Output, Serial};
+use crate::vnc::Vnc;
 use crate::{signals, stats};
 
 /// The status of a process whose thread panicked.
@@ -40,6 +41,8 @@ pub struct Session {
     pub gdb: Option<Gdb>,
     /// Where other programs may come, and what they may do.
     pub control: (Control, control::Phone),
+    /// Where others may come to see and touch its screen.
+    pub vnc: Option<Vnc>,
 }
 
 /// How a phone ended.
@@ -68,7 +71,7 @@ impl Session {
     /// # Errors
     /// One line that names the option.
     pub fn start(self, ended: impl FnOnce(Outcome) + Send + 'static) -> Result<()> {
-        let Self { mut machine, serial, display, screen, screenshots, power, gdb, control } = self;
+        let Self { mut machine, serial, display, screen, screenshots, power, gdb, control, vnc } = self;
         signals::heed(power.clone()).context("the host gives no way to hear of signals")?;
         let no_thread = "the host gives no thread";
         let album = Album::start(screenshots, screen, display.size()).context(no_thread)?;
@@ -76,6 +79,7 @@ impl Session {
         let gdb = gdb.map(|gdb| gdb.start(machine.handle(), power.clone())).transpose()?;
         let (control, phone) = control;
         let served = control.start(phone)?;
+        vnc.map(Vnc::start).transpose()?;
         let run = move || {
             let started = Instant::now();
             let verdict = catch_unwind(AssertUnwindSafe(|| machine.run()));

@@ -3,6 +3,7 @@
 use handset_tests::emulator::handset_binary;
 use handset_tests::guest::{Scratch, host};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,16 @@ impl Drop for Running {
 
 /// A display of its own, and its name.
 pub fn xvfb() -> (Running, String) {
+    xvfb_in(None)
+}
+
+/// The same, with its frame buffer in a file of a folder.
+pub fn xvfb_in(folder: Option<&Path>) -> (Running, String) {
     let mut xvfb = Command::new("Xvfb");
     xvfb.args(["-displayfd", "1", "-screen", "0", "800x1400x24", "-nolisten", "tcp"]);
+    if let Some(folder) = folder {
+        xvfb.arg("-fbdir").arg(folder);
+    }
     let mut xvfb = xvfb.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Xvfb: run `cargo xtask setup`");
     let mut number = String::new();
     let output = xvfb.stdout.take().expect("stdout is piped");

@@ -8,6 +8,7 @@ mod installer;
 mod look;
 mod snapshots;
 mod translations;
+mod vnc;
 
 handset_tests::boots! {
     Handset:

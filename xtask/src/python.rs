@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// What is installed, by its exact version.
-const PACKAGES: &[&str] = &["qemu.qmp==0.0.6"];
+const PACKAGES: &[&str] = &["qemu.qmp==0.0.6", "vncdotool==1.4.2"];
 
 /// The environment's folder, with everything in it.
 pub fn environment() -> Result<PathBuf> {

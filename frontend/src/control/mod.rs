@@ -17,7 +17,7 @@ mod client;
 mod commands;
 mod eyes;
 mod input;
-mod keys;
+pub mod keys;
 mod place;
 mod qmp;
 mod registry;
