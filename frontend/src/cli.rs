@@ -19,6 +19,7 @@ use crate::serial::Target;
 use crate::snapshot::Origin;
 use crate::socket::Address;
 use crate::translations::Translations;
+use crate::uitest::Test;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +60,8 @@ pub enum Asked {
     Run(Box<Run>),
     /// `handset ctl`.
     Control(control::Request),
+    /// `handset test`.
+    Test(Test),
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +69,8 @@ enum Command {
     /// Boot a guest in a window, or headless
     #[command(after_help = EXAMPLES)]
     Run(Box<Run>),
+    /// Test a phone's user interface by tests in Python
+    Test(Test),
 }
 
 /// `handset run`.
@@ -325,7 +330,8 @@ where
     I: IntoIterator<Item = std::ffi::OsString>,
 {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let command = if arguments.get(1).is_some_and(|word| word == "ctl") { "ctl" } else { "run" };
+    let named = arguments.get(1).and_then(|word| ["ctl", "test"].into_iter().find(|command| word == command));
+    let command = named.unwrap_or("run");
     let read = Cli::command().subcommand(control::command()).try_get_matches_from(arguments);
     let read = read.and_then(|matches| match matches.subcommand() {
         Some(("ctl", matches)) => Ok(Err(control::read(matches))),
@@ -339,6 +345,7 @@ where
     })?;
     let run = match cli {
         Ok(Cli { command: Command::Run(run) }) => run,
+        Ok(Cli { command: Command::Test(test) }) => return Ok(Asked::Test(test)),
         Err(request) => return Ok(Asked::Control(request)),
     };
     if run.cpu == "help" {
@@ -427,7 +434,7 @@ mod tests {
         let words = ["handset", "run"].into_iter().chain(options.split_whitespace());
         match parse(words.map(Into::into)) {
             Ok(Asked::Run(run)) => Ok(*run),
-            Ok(Asked::Control(_)) => panic!("it runs"),
+            Ok(Asked::Control(_) | Asked::Test(_)) => panic!("it runs"),
             Err(Refusal::Complain(line)) => Err(line),
             Err(Refusal::Print(error)) => panic!("{error}"),
             Err(Refusal::Answer(text)) => panic!("{text}"),

@@ -5,12 +5,13 @@
 //! | `cli` | options, and complaints about them |
 //! | `guest`, `phone` | what to boot, and the machine it is booted on |
 //! | `session`, `power`, `signals`, `undo` | a run from start to end, however it ends |
-//! | `screen`, `screenshot`, `window`, `headless` | what the phone shows, and to whom |
+//! | `screen`, `screenshot`, `record`, `window`, `headless` | what the phone shows, and to whom |
 //! | `disk`, `net`, `serial`, `host` | what the host gives to devices |
 //! | `look` | where a text or a picture is on the screen |
 //! | `control` | commands from outside: QMP, and `handset ctl` |
 //! | `vnc` | remote screens |
 //! | `snapshot` | phones that were saved |
+//! | `uitest` | tests of user interfaces |
 //! | `gdb`, `socket` | a debugger's way in; private sockets |
 //! | `stats`, `profile`, `translations` | what was counted; what perf reads; what is kept of a run |
 
@@ -26,6 +27,7 @@ mod net;
 mod phone;
 mod power;
 mod profile;
+mod record;
 mod screen;
 mod screenshot;
 mod serial;
@@ -35,6 +37,7 @@ mod snapshot;
 mod socket;
 mod stats;
 mod translations;
+mod uitest;
 mod undo;
 mod vnc;
 mod window;
@@ -73,6 +76,7 @@ fn main() {
     let done = match &command {
         Asked::Run(run) => perform(run),
         Asked::Control(request) => control::perform(request).map(|()| 0),
+        Asked::Test(test) => uitest::perform(test),
     };
     match done {
         Ok(status) => undo::exit(status),

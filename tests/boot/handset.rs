@@ -8,6 +8,7 @@ mod installer;
 mod look;
 mod snapshots;
 mod translations;
+mod uitest;
 mod vnc;
 
 handset_tests::boots! {

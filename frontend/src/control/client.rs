@@ -186,7 +186,8 @@ impl Line {
     }
 
     fn call(&mut self, name: &str, args: &Map<String, Value>) -> Result<Value> {
-        let waits = Duration::from_millis(args.get(commands::TIMEOUT).and_then(Value::as_u64).unwrap_or(0));
+        let number = |name| args.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let waits = Duration::from_millis(number(commands::TIMEOUT)) + Duration::from_secs(number(commands::SECONDS));
         self.out.set_read_timeout(Some(PATIENCE + waits)).context("the host's sockets")?;
         let wish = json!({"execute": name, "arguments": args});
         writeln!(self.out, "{wish}").context("the phone hung up")?;

@@ -12,6 +12,7 @@ use super::registry::{self, Answer, Arg, Args, Command, Failure, Kind};
 use super::server::EVENTS;
 use super::{Name, Phone, client};
 use crate::disk::Format;
+use crate::record;
 use crate::screenshot::{self, Picture};
 use crate::snapshot;
 
@@ -82,6 +83,12 @@ pub static ALL: &[Command] = &[
         let format = if args.try_text("format").unwrap_or(by_name) == "ppm" { Picture::Ppm } else { Picture::Png };
         screenshot::write(&phone.screen, phone.size, file, format).map_err(|why| Failure::new(format!("{why:#}")))?;
         Ok(json!({}))
+    }),
+    row("x-record", "record", "Record the screen to a GIF file", RECORD, |phone, args| {
+        let time = Duration::from_secs(args.try_int(SECONDS).unwrap_or(RECORDED).unsigned_abs());
+        let goes_on = || !phone.ended.load(Ordering::SeqCst) && !args.gone();
+        let recorded = record::gif(&phone.screen, phone.size, args.path("filename")?, time, goes_on);
+        Ok(json!({"frames": recorded.map_err(|why| Failure::new(format!("{why:#}")))?}))
     }),
     row("x-find-text", "find-text", "Say where a text is on the screen", FIND_TEXT, |phone, args| {
         Ok(eyes::text(phone, args, 0)?.answer())
@@ -235,6 +242,13 @@ const SCREENDUMP: &[Arg] = &[
     DEVICE,
     HEAD,
 ];
+const RECORD: &[Arg] = &[
+    Arg::new("filename", Kind::File, "the file: F.gif"),
+    Arg::new(SECONDS, Kind::Int(1, 3600), "how long (10); it ends sooner when who asked hangs up").optional(),
+];
+/// The argument that says how long a recording is, and what it is without.
+pub const SECONDS: &str = "seconds";
+const RECORDED: i64 = 10;
 const SERIAL: &[Arg] = &[
     Arg::new("send", Kind::Text, "type this instead of printing").optional(),
     Arg::new("from", Kind::Int(0, i64::MAX), "print from this byte on, counted since the start").optional(),
