@@ -73,6 +73,7 @@ impl Emitter<'_> {
                 self.jump_to(n, next);
             }
             Term::Resume => {
+                self.leave_homes(self.dirty);
                 let resume = self.thunks.resume;
                 dynasm!(self.a ; .arch x64 ; jmp extern resume as usize);
             }
