@@ -13,6 +13,7 @@ use emu::machine::{Gic, cpu_models};
 
 use crate::control::{self, Name};
 use crate::disk::DriveSpec;
+use crate::fork::Fork;
 use crate::net::{NetSpec, UserSpec};
 use crate::profile;
 use crate::serial::Target;
@@ -60,6 +61,8 @@ pub enum Asked {
     Run(Box<Run>),
     /// `handset ctl`.
     Control(control::Request),
+    /// `handset fork`.
+    Fork(Fork),
     /// `handset test`.
     Test(Test),
 }
@@ -69,6 +72,8 @@ enum Command {
     /// Boot a guest in a window, or headless
     #[command(after_help = EXAMPLES)]
     Run(Box<Run>),
+    /// Have several phones go on from a snapshot
+    Fork(Fork),
     /// Test a phone's user interface by tests in Python
     Test(Test),
 }
@@ -330,7 +335,7 @@ where
     I: IntoIterator<Item = std::ffi::OsString>,
 {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let named = arguments.get(1).and_then(|word| ["ctl", "test"].into_iter().find(|command| word == command));
+    let named = arguments.get(1).and_then(|word| ["ctl", "fork", "test"].into_iter().find(|command| word == command));
     let command = named.unwrap_or("run");
     let read = Cli::command().subcommand(control::command()).try_get_matches_from(arguments);
     let read = read.and_then(|matches| match matches.subcommand() {
@@ -345,6 +350,7 @@ where
     })?;
     let run = match cli {
         Ok(Cli { command: Command::Run(run) }) => run,
+        Ok(Cli { command: Command::Fork(fork) }) => return Ok(Asked::Fork(fork)),
         Ok(Cli { command: Command::Test(test) }) => return Ok(Asked::Test(test)),
         Err(request) => return Ok(Asked::Control(request)),
     };
@@ -434,7 +440,7 @@ mod tests {
         let words = ["handset", "run"].into_iter().chain(options.split_whitespace());
         match parse(words.map(Into::into)) {
             Ok(Asked::Run(run)) => Ok(*run),
-            Ok(Asked::Control(_) | Asked::Test(_)) => panic!("it runs"),
+            Ok(Asked::Control(_) | Asked::Fork(_) | Asked::Test(_)) => panic!("it runs"),
             Err(Refusal::Complain(line)) => Err(line),
             Err(Refusal::Print(error)) => panic!("{error}"),
             Err(Refusal::Answer(text)) => panic!("{text}"),

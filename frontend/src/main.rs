@@ -10,7 +10,7 @@
 //! | `look` | where a text or a picture is on the screen |
 //! | `control` | commands from outside: QMP, and `handset ctl` |
 //! | `vnc` | remote screens |
-//! | `snapshot` | phones that were saved |
+//! | `snapshot`, `fork` | phones that were saved; several that go on from one |
 //! | `uitest` | tests of user interfaces |
 //! | `gdb`, `socket` | a debugger's way in; private sockets |
 //! | `stats`, `profile`, `translations` | what was counted; what perf reads; what is kept of a run |
@@ -18,6 +18,7 @@
 mod cli;
 mod control;
 mod disk;
+mod fork;
 mod gdb;
 mod guest;
 mod headless;
@@ -76,6 +77,7 @@ fn main() {
     let done = match &command {
         Asked::Run(run) => perform(run),
         Asked::Control(request) => control::perform(request).map(|()| 0),
+        Asked::Fork(fork) => fork::perform(fork),
         Asked::Test(test) => uitest::perform(test),
     };
     match done {

@@ -2,9 +2,10 @@
 //! goes unnoticed.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use handset_tests::console::Console;
@@ -192,4 +193,62 @@ fn a_phone_that_is_killed_while_it_saves_leaves_the_snapshot_that_was_there() {
             return;
         }
     }
+}
+
+/// Several phones, which end with it.
+struct Forks(Child);
+
+impl Forks {
+    fn end(&self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+}
+
+impl Drop for Forks {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|status| status.is_none()) {
+            self.end();
+        }
+    }
+}
+
+#[test]
+fn forks_are_independent_and_end_together() {
+    let place = Place::new();
+    let mut first = place.first(",snapshot");
+    place.save("a");
+    first.send("poweroff\n");
+    assert!(first.end(LIMIT).success());
+    let refused = place.command("fork none -n 2").output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("none: there is no such snapshot (there is a;"));
+
+    let mut forks = Forks(place.command("fork a -n 3 --name f").stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(forks.0.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.starts_with("f-") && line.contains(": goes on, after "), "{line}");
+    }
+    let said = |name: &str| {
+        let output = place.ctl(&format!("--phone {name} serial"));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for n in 1..=3 {
+        // What one writes to memory and disk, the next does not see.
+        let line = format!("dd if=/dev/vda bs=1 count=1 2>/dev/null; echo w{n} >/dev/vda; echo ${{x:-none}}; x={n}\n");
+        let typed = place.command(&format!("ctl --phone f-{n} serial --send")).arg(line).output().unwrap();
+        assert!(typed.status.success(), "{}", String::from_utf8_lossy(&typed.stderr));
+        let begun = std::time::Instant::now();
+        while !said(&format!("f-{n}")).contains(".none") {
+            assert!(begun.elapsed() < LIMIT, "{}", said(&format!("f-{n}")));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    // One may go before the others.
+    assert!(place.ctl("--phone f-2 quit").status.success());
+    assert!(place.ctl("--phone f-3 status").status.success());
+    forks.end();
+    assert_eq!(forks.0.wait().unwrap().code(), Some(128 + 15));
+    assert!(!place.ctl("--phone f-3 status").status.success());
 }

@@ -26,7 +26,7 @@ mod server;
 pub use client::{Request, command, perform, read};
 pub use eyes::Eyes;
 pub use input::Hand;
-pub use place::Name;
+pub use place::{Name, is_there};
 pub use server::{Control, Events};
 
 use std::sync::Mutex;

@@ -76,6 +76,11 @@ pub fn socket(name: &Name) -> Result<PathBuf, PlaceError> {
     Ok(folder.join(format!("{name}{ENDING}")))
 }
 
+/// Whether a phone of that name answers.
+pub fn is_there(name: &Name) -> bool {
+    UnixStream::connect(folder().join(format!("{name}{ENDING}"))).is_ok()
+}
+
 /// Phones that answer, by their names.
 pub fn all() -> Vec<(Name, UnixStream)> {
     let files = fs::read_dir(folder()).into_iter().flatten().flatten();

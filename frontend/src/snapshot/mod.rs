@@ -123,13 +123,7 @@ impl Snapshot {
     /// # Errors
     /// One line that names the file, and where in it something is wrong.
     pub fn open(name: &Name) -> Result<Self> {
-        let path = place(name)?;
-        if !path.exists() {
-            let there: Vec<String> = all()?.iter().map(ToString::to_string).collect();
-            let there =
-                if there.is_empty() { "there is none".into() } else { format!("there is {}", there.join(", ")) };
-            bail!("--from {name}: there is no such snapshot ({there}; `handset ctl save` makes one)");
-        }
+        let path = find(name).with_context(|| format!("--from {name}"))?;
         let opened = file::Opened::open(&path).with_context(|| path.display().to_string());
         let (contents, file) = opened.with_context(|| format!("--from {name}"))?;
         Ok(Self { path, contents, file })
@@ -165,6 +159,20 @@ impl Snapshot {
         }
         machine.restore(saved).with_context(of_it)
     }
+}
+
+/// The file of a snapshot that is there.
+///
+/// # Errors
+/// One line that says which there are.
+pub fn find(name: &Name) -> Result<PathBuf> {
+    let path = place(name)?;
+    if !path.exists() {
+        let there: Vec<String> = all()?.iter().map(ToString::to_string).collect();
+        let there = if there.is_empty() { "there is none".into() } else { format!("there is {}", there.join(", ")) };
+        bail!("there is no such snapshot ({there}; `handset ctl save` makes one)");
+    }
+    Ok(path)
 }
 
 /// The snapshots that there are.
