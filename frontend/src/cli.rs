@@ -278,13 +278,12 @@ pub fn origin() -> Origin {
 }
 
 impl Run {
-    /// The phone that was made so, with windows, sockets and the like as these options say.
-    pub fn revive(&self, origin: &Origin) -> anyhow::Result<Self> {
+    /// What a phone was made by, with paths that are whole.
+    fn made(origin: &Origin) -> anyhow::Result<Self> {
         let words = ["handset", "run"].into_iter().map(Into::into).chain(origin.words.iter().map(Into::into));
         let Ok(Asked::Run(made)) = parse(words) else {
             anyhow::bail!("it was made by options that there are not any more")
         };
-        let mine = self.clone();
         // A path that is whole already stays.
         let there = |file: Option<PathBuf>| file.map(|file| origin.folder.join(file));
         let drive = |drive: DriveSpec| DriveSpec { file: origin.folder.join(&drive.file), ..drive };
@@ -295,16 +294,26 @@ impl Run {
             bios: there(made.bios),
             dtb: there(made.dtb),
             drives: made.drives.into_iter().map(drive).collect(),
-            append: made.append,
-            guest: made.guest,
-            smp: made.smp,
-            memory: made.memory,
-            cpu: made.cpu,
-            gic: made.gic,
-            display: made.display,
-            net: mine.net.or(made.net),
-            ..mine
+            ..made
         })
+    }
+
+    /// The phone that was made so, with windows, sockets and the like as these options say.
+    pub fn revive(&self, origin: &Origin) -> anyhow::Result<Self> {
+        let Self { kernel, initrd, bios, dtb, drives, append, guest, smp, memory, cpu, gic, display, net, .. } =
+            Self::made(origin)?;
+        let mine = self.clone();
+        let net = mine.net.or(net);
+        Ok(Self { kernel, initrd, bios, dtb, drives, append, guest, smp, memory, cpu, gic, display, net, ..mine })
+    }
+
+    /// Whether phones that were made so have the same parts.
+    pub fn alike(one: &Origin, other: &Origin) -> anyhow::Result<bool> {
+        let (one, other) = (Self::made(one)?, Self::made(other)?);
+        let files = |run: &Self| (run.kernel.clone(), run.initrd.clone(), run.bios.clone(), run.dtb.clone());
+        let words = |run: &Self| (run.append.clone(), run.guest.clone(), run.cpu.clone(), run.drives.clone());
+        let numbers = |run: &Self| (run.smp, run.memory, run.gic, run.display, run.user_net().is_some());
+        Ok(files(&one) == files(&other) && words(&one) == words(&other) && numbers(&one) == numbers(&other))
     }
 
     /// What the options ask of the network; none for no card.

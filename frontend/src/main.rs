@@ -46,7 +46,7 @@ mod window;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -124,7 +124,7 @@ fn perform(run: &Run) -> Result<u8> {
     let (run, snapshot, origin) = match &run.from {
         None => (run, None, cli::origin()),
         Some(name) => {
-            snapshot = Snapshot::open(name)?;
+            snapshot = Snapshot::open(name).with_context(|| format!("--from {name}"))?;
             let origin = snapshot.origin().clone();
             revived = run.revive(&origin)?;
             (&revived, Some(snapshot), origin)
@@ -164,6 +164,7 @@ fn perform(run: &Run) -> Result<u8> {
         log: serial.log(),
         events: control::Events::default(),
         turn: Mutex::default(),
+        typing: Mutex::default(),
         asked_reset: AtomicBool::default(),
         asked_end: AtomicBool::default(),
         ended: AtomicBool::default(),

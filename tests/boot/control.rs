@@ -204,3 +204,48 @@ fn no_client_harms_a_phone() {
     phone.ok("quit");
     assert!(phone.console.end(LIMIT).success());
 }
+
+#[test]
+fn files_go_to_the_guest_and_come_back() {
+    let mut phone = Phone::start();
+    // All bytes, also those that mean something to terminals, and more than any buffer on the way holds.
+    let bytes: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    fs::write(phone.folder.path().join("out"), &bytes).unwrap();
+    fs::write(phone.folder.path().join("empty"), b"").unwrap();
+    assert_eq!(phone.ok("push out /tmp/it's"), "bytes: 300000\n");
+    assert_eq!(phone.console.ok("wc -c <\"/tmp/it's\"", LIMIT).trim(), "300000");
+    assert_eq!(phone.ok("pull /tmp/it's back"), "bytes: 300000\n");
+    assert_eq!(fs::read(phone.folder.path().join("back")).unwrap(), bytes);
+    // The kernel talks meanwhile.
+    phone.console.ok("(while :; do echo chatter >/dev/kmsg; sleep 0.01; done) & chatter=$!", LIMIT);
+    for _ in 0..3 {
+        phone.ok("push out /tmp/again");
+    }
+    phone.console.ok("kill $chatter", LIMIT);
+    phone.ok("pull /tmp/again back");
+    assert_eq!(fs::read(phone.folder.path().join("back")).unwrap(), bytes);
+    assert_eq!(phone.ok("push empty /tmp/empty"), "bytes: 0\n");
+    assert_eq!(phone.ok("pull /tmp/empty back"), "bytes: 0\n");
+    for (words, why) in [
+        ("push out /nowhere/out", "/nowhere/out: the guest cannot write it (status 1"),
+        ("push none /tmp/none", "none: No such file or directory"),
+        ("pull /nowhere back", "/nowhere: the guest cannot read it (status 1"),
+        ("pull /tmp/again no/back", "no/back: cannot be written"),
+    ] {
+        let output = phone.ctl(words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(why), "{words}: {said}");
+        phone.works();
+    }
+    phone.ok("pause");
+    let output = phone.ctl("push out /tmp/late");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the phone stands still"));
+    phone.ok("resume");
+    // Where a program reads what is typed, there is no shell.
+    phone.console.send("cat >/dev/null\n");
+    let output = phone.ctl("push out /tmp/late");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("no shell answers on the phone's serial port"), "{said}");
+    phone.console.send("\x04");
+    phone.works();
+}

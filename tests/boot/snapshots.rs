@@ -195,6 +195,85 @@ fn a_phone_that_is_killed_while_it_saves_leaves_the_snapshot_that_was_there() {
     }
 }
 
+/// Work on both CPUs, in memory, on the disk and with many processes; what it comes to is in /mnt/sum.
+const WORK: &str = "mount -t tmpfs none /mnt; \
+    (x=0; i=0; while [ $i -lt 1500 ]; do i=$((i+1)); x=$(echo $x $i | md5sum); echo $x >>/mnt/all; done; echo >/mnt/1) & \
+    (i=0; while [ $i -lt 700 ]; do i=$((i+1)); dd if=/dev/vda bs=1k skip=$i count=1 2>/dev/null | md5sum | \
+    dd of=/dev/vda bs=1k seek=$((i+1)) conv=notrunc,fsync 2>/dev/null; done; echo >/mnt/2) & \
+    (until [ -e /mnt/1 -a -e /mnt/2 ]; do sleep 0.1; done; sync; echo 3 >/proc/sys/vm/drop_caches; \
+    cat /mnt/all /dev/vda | md5sum >/mnt/done; mv /mnt/done /mnt/sum) & :";
+
+fn outcome(phone: &mut Console) -> String {
+    phone.ok("until [ -e /mnt/sum ]; do sleep 0.1; done", 4 * LIMIT);
+    phone.ok("cat /mnt/sum", LIMIT)
+}
+
+#[test]
+fn a_phone_that_is_saved_and_loaded_a_hundred_times_comes_to_the_same_end() {
+    let place = Place::new();
+    let mut alone = place.run("--guest debian12 --smp 2 --drive file=disk,format=raw,snapshot");
+    alone.wait_for("handset# ", LIMIT);
+    alone.ok(WORK, LIMIT);
+    let sum = outcome(&mut alone);
+
+    let mut first = place.first(",snapshot");
+    first.ok(WORK, LIMIT);
+    for cycle in 0..100 {
+        place.save("a");
+        std::thread::sleep(Duration::from_millis(20 * (cycle % 4)));
+        let output = place.ctl("--phone first load a");
+        assert!(output.status.success(), "cycle {cycle}: {}", String::from_utf8_lossy(&output.stderr));
+        if cycle == 0 {
+            assert_eq!(first.run("ls /mnt/sum", LIMIT).status, 1, "it is at work all the time");
+        }
+    }
+    assert_eq!(outcome(&mut first), sum);
+    assert_eq!(first.ok("dmesg | grep -ciE 'stall|bug|error' || :", LIMIT), "0\n");
+}
+
+#[test]
+fn a_phone_goes_back_to_where_it_was_saved() {
+    let place = Place::new();
+    let mut first = place.first(",snapshot");
+    first.ok("mount -t tmpfs none /mnt; secret=old; echo old_ >/mnt/f; echo old_ >/dev/vda; sync", LIMIT);
+    place.save("a");
+    let state = "echo $secret; cat /mnt/f; head -c 5 /dev/vda";
+    for paused in [false, true] {
+        first.ok("secret=new; echo new >/mnt/f; echo new_ >/dev/vda; sync; head -c 900k /dev/urandom >/dev/vda", LIMIT);
+        if paused {
+            assert!(place.ctl("pause").status.success());
+        }
+        let output = place.ctl("load a");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let status = String::from_utf8_lossy(&place.ctl("status").stdout).into_owned();
+        assert!(status.contains(if paused { "paused" } else { "running" }), "{status}");
+        if paused {
+            assert!(place.ctl("resume").status.success());
+        }
+        assert_eq!(first.ok(state, LIMIT), "old\nold_\nold_\n");
+    }
+    // What it was saved as goes on elsewhere, too, and a reset boots it anew.
+    let mut copy = place.run("--from a --name copy");
+    assert_eq!(copy.ok(state, LIMIT), "old\nold_\nold_\n");
+    copy.ok("secret=new", LIMIT);
+    assert!(place.ctl("--phone copy load a").status.success());
+    assert_eq!(copy.ok(state, LIMIT), "old\nold_\nold_\n");
+    // Another phone refuses it, and goes on.
+    let mut other = place.run("--guest debian12 --name other --drive file=disk,format=raw,snapshot");
+    other.wait_for("handset# ", LIMIT);
+    for (words, why) in
+        [("load a", "a: is of a phone that was made otherwise"), ("load b", "b: there is no such snapshot")]
+    {
+        let output = place.ctl(&format!("--phone other {words}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
+    }
+    assert_eq!(other.ok("echo $((6 * 7))", LIMIT), "42\n");
+    first.send("reboot\n");
+    first.wait_for("Linux version", LIMIT);
+    first.wait_for("handset# ", LIMIT);
+}
+
 /// Several phones, which end with it.
 struct Forks(Child);
 

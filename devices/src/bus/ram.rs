@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "the one place that turns guest memory into a host pointer")]
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -280,24 +281,42 @@ impl GuestRam {
         self.host as *mut u8
     }
 
-    /// Has all of RAM hold what a file holds from `offset` (a multiple of 4 KiB) on. The host reads pages when they are first
-    /// needed, and what is written stays here. Nobody may shorten the file meanwhile: accesses to what is gone would end
-    /// the process.
+    /// Has RAM hold what a file holds from `offset` (a multiple of 4 KiB) on in some `runs`, which are multiples of 4 KiB
+    /// counted from there, and zeros elsewhere. The host reads pages when they are first needed, and what is written stays
+    /// here. Nobody may shorten the file meanwhile: accesses to what is gone would end the process.
     ///
     /// # Errors
     /// [`RamError::Reserve`] when the host refuses.
-    pub fn map(&self, file: &std::fs::File, offset: u64) -> Result<(), RamError> {
+    pub fn map(
+        &self,
+        file: &std::fs::File,
+        offset: u64,
+        runs: impl IntoIterator<Item = Range<u64>>,
+    ) -> Result<(), RamError> {
         use std::os::fd::AsRawFd;
 
-        let (protection, flags) =
-            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE);
-        let (base, fd) = (self.host_base().cast(), file.as_raw_fd());
-        // SAFETY: this replaces the pages of this value's own mapping, whole, and of nothing else; whoever has its address
+        self.replace(0..self.len, libc::MAP_ANONYMOUS, -1, 0)?;
+        runs.into_iter().try_for_each(|run| {
+            let at = offset + run.start;
+            self.replace(run, 0, file.as_raw_fd(), at)
+        })
+    }
+
+    /// Has pages of RAM be new ones.
+    fn replace(&self, pages: Range<u64>, flags: libc::c_int, file: libc::c_int, offset: u64) -> Result<(), RamError> {
+        let len = pages.end.saturating_sub(pages.start);
+        assert!(pages.end <= self.len && pages.start.is_multiple_of(4096), "what is replaced is RAM");
+        let flags = flags | libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: this replaces pages of this value's own mapping, as asserted, and nothing else; whoever has their address
         // finds memory there before and after.
-        let mapped = unsafe { libc::mmap(base, self.len as usize, protection, flags, fd, offset as libc::off_t) };
+        let mapped = unsafe {
+            let at = self.host_base().add(pages.start as usize).cast();
+            libc::mmap(at, len as usize, protection, flags, file, offset as libc::off_t)
+        };
         if mapped == libc::MAP_FAILED {
             let why = std::io::Error::last_os_error().to_string();
-            return Err(RamError::Reserve { bytes: self.len, why });
+            return Err(RamError::Reserve { bytes: len, why });
         }
         Ok(())
     }

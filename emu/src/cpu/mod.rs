@@ -130,9 +130,10 @@ impl Vcpu {
         Self { frame: Frame::new(reset_state()), core, epoch: 0 }
     }
 
-    /// Registers as after power-on, once the vCPU is off; it is started by itself.
+    /// Registers as after power-on, and wires low, once the vCPU is off; it is started by itself.
     pub fn reset(&mut self) {
         self.frame.s = reset_state();
+        self.core.sync_timers(&self.frame.s);
     }
 
     /// Goes on from a state that was saved; false if there is no such state.

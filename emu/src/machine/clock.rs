@@ -45,7 +45,7 @@ impl GuestClock {
         self.state.store(STOPPED | self.now(), Ordering::SeqCst);
     }
 
-    /// Sets a clock that has not run yet.
+    /// Sets it, while nobody relies on it.
     pub(super) fn set(&self, now: Nanos) {
         let stoppers = self.stoppers();
         let state = if stoppers.contains(&true) { STOPPED | now } else { self.host().wrapping_sub(now) & !STOPPED };

@@ -131,6 +131,7 @@ pub struct Machine {
     poller: Arc<Poller>,
     cache: Option<Arc<Cache>>,
     resets: Resets,
+    loads: snapshot::Loads,
     /// It goes on from where it was saved, instead of booting.
     restored: bool,
 }
@@ -164,6 +165,7 @@ pub struct Handle {
     poller: Arc<Poller>,
     gpio: Arc<Mutex<Pl061>>,
     resets: Resets,
+    loads: snapshot::Loads,
     parts: Arc<boards::Parts>,
     ram: GuestRam,
     /// Bytes into the UART.
@@ -278,7 +280,8 @@ impl Machine {
         let vcpus = (0..config.smp)
             .map(|id| Vcpu::new(id, model, board.wiring(id, &shared, &clock, &alarm, cache.clone())))
             .collect();
-        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache, resets: Resets::default(), restored: false })
+        let (resets, loads) = (Resets::default(), snapshot::Loads::default());
+        Ok(Self { board, boot, vcpus, shared, alarm, clock, poller, cache, resets, loads, restored: false })
     }
 
     /// The host's hands on it.
@@ -290,6 +293,7 @@ impl Machine {
             poller: Arc::clone(&self.poller),
             gpio: Arc::clone(&self.board.gpio),
             resets: self.resets.clone(),
+            loads: Arc::clone(&self.loads),
             parts: Arc::clone(&self.board.parts),
             ram: self.board.bus.ram().clone(),
             serial: self.board.serial.clone(),
@@ -303,7 +307,7 @@ impl Machine {
     /// When a thread of the machine panicked: a defect of Handset.
     pub fn run(&mut self) -> Verdict {
         let (shared, alarm, poller, clock) = (&self.shared, &self.alarm, &self.poller, &self.clock);
-        let resets = &self.resets;
+        let (resets, loads) = (&self.resets, &self.loads);
         let (vcpus, board, boot, cache) = (&mut self.vcpus, &mut self.board, &self.boot, &self.cache);
         thread::scope(|scope| {
             let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
@@ -335,7 +339,16 @@ impl Machine {
                 if let Some(cache) = cache {
                     forget_code(cache, board.bus.ram());
                 }
-                resets.ring();
+                let load = loads.lock().expect("nobody panics who loads").take();
+                match load {
+                    Some(load) => {
+                        restored = poller.hold(|| load.perform(board, vcpus, shared, clock));
+                        // What they wait for was to come at times of another past.
+                        poller.wake_all();
+                        alarm.wake();
+                    }
+                    None => resets.ring(),
+                }
             };
             shared.decide(Verdict::Quit);
             alarm.wake();

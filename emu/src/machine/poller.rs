@@ -103,6 +103,12 @@ impl Poller {
         done
     }
 
+    /// Has every device polled, since each may be in another state than it was in when it named a time.
+    pub fn wake_all(&self) {
+        self.lock().slots.iter_mut().for_each(|slot| slot.woken = true);
+        self.changed.notify_all();
+    }
+
     /// Has the thread look at the clock.
     pub fn wake(&self) {
         let _state = self.lock();

@@ -5,11 +5,16 @@
 //!
 //! A vCPU that waited does not wait any more, and has no exclusive monitor: both may happen to a guest at any time.
 
-use devices::bus::{GuestRam, Nanos, RestoreError};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use devices::bus::{GuestRam, Nanos, RamError, RestoreError};
 use serde::{Deserialize, Serialize};
 
-use super::{Handle, Machine};
-use crate::cpu::Power;
+use super::boards::Board;
+use super::{GuestClock, Handle, Machine};
+use crate::cpu::{Power, Shared, Vcpu, Verdict};
 use crate::state::CpuState;
 
 /// A machine without its RAM.
@@ -35,6 +40,34 @@ pub enum RestoreMachineError {
     /// A device's state.
     #[error("{0}: {1}")]
     Device(String, RestoreError),
+    /// RAM cannot be had as it was saved.
+    #[error(transparent)]
+    Ram(#[from] RamError),
+}
+
+/// What a machine that runs is to go on from at its next reset.
+pub(super) struct Load {
+    saved: Saved,
+    ram: Box<dyn FnOnce() -> Result<(), RamError> + Send>,
+    done: mpsc::Sender<Result<(), RestoreMachineError>>,
+}
+
+/// Where a [`Load`] waits.
+pub(super) type Loads = Arc<Mutex<Option<Load>>>;
+
+/// How often who waits for a load looks whether the machine has ended.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Load {
+    /// Carries it out on a machine that was reset and of which nothing moves; whether that goes on from there.
+    pub(super) fn perform(self, board: &Board, vcpus: &mut [Vcpu], shared: &Shared, clock: &GuestClock) -> bool {
+        let Self { saved, ram, done } = self;
+        let result = ram().map_err(Into::into).and_then(|()| restore(saved, board, vcpus, shared, clock));
+        let restored = result.is_ok();
+        // Who asked may have given up, since the machine ends.
+        let _ = done.send(result);
+        restored
+    }
 }
 
 impl Handle {
@@ -53,6 +86,32 @@ impl Handle {
         }))
     }
 
+    /// Has the machine, whose vCPUs may run, go on from what one that was built alike has saved; none if it ends. `ram` puts
+    /// in place what RAM and disks held, while nothing moves. A paused machine stays so.
+    ///
+    /// # Errors
+    /// See [`RestoreMachineError`]. The machine goes on as it was if it is another, and is reset if it is not.
+    pub fn load(
+        &self,
+        saved: Saved,
+        ram: impl FnOnce() -> Result<(), RamError> + Send + 'static,
+    ) -> Option<Result<(), RestoreMachineError>> {
+        if let Err(other) = saved.fits(self.shared.count(), &self.parts) {
+            return Some(Err(other));
+        }
+        let (done, finished) = mpsc::channel();
+        *self.loads.lock().expect("nobody panics who loads") = Some(Load { saved, ram: Box::new(ram), done });
+        self.shared.decide(Verdict::Reset);
+        loop {
+            match finished.recv_timeout(LOOK) {
+                Ok(result) => return Some(result),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if self.shared.ends() => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
     /// The machine's RAM.
     #[must_use]
     pub fn ram(&self) -> &GuestRam {
@@ -60,10 +119,51 @@ impl Handle {
     }
 }
 
-type PartLock = std::sync::Arc<std::sync::Mutex<dyn devices::bus::Part + Send>>;
+type PartLock = Arc<Mutex<dyn devices::bus::Part + Send>>;
 
-fn lock(part: &PartLock) -> std::sync::MutexGuard<'_, dyn devices::bus::Part + Send + 'static> {
+fn lock(part: &PartLock) -> MutexGuard<'_, dyn devices::bus::Part + Send + 'static> {
     part.lock().expect("a device never panics")
+}
+
+impl Saved {
+    /// Whether it is of a machine like this one.
+    fn fits(&self, cpus: usize, parts: &[(String, PartLock)]) -> Result<(), RestoreMachineError> {
+        if self.cpus.len() != cpus {
+            return Err(RestoreMachineError::Cpus(self.cpus.len(), cpus));
+        }
+        let there: Vec<&String> = parts.iter().map(|(name, _)| name).collect();
+        let wanted: Vec<&String> = self.parts.iter().map(|(name, _)| name).collect();
+        if there != wanted {
+            let missing = wanted.iter().find(|name| !there.contains(name));
+            let surplus = there.iter().find(|name| !wanted.contains(name));
+            let name = missing.or(surplus).map_or_else(String::new, ToString::to_string);
+            return Err(RestoreMachineError::Devices(name));
+        }
+        Ok(())
+    }
+}
+
+/// Puts what was saved into a machine that has not run since its reset.
+fn restore(
+    saved: Saved,
+    board: &Board,
+    vcpus: &mut [Vcpu],
+    shared: &Shared,
+    clock: &GuestClock,
+) -> Result<(), RestoreMachineError> {
+    saved.fits(vcpus.len(), &board.parts)?;
+    let Saved { time, cpus, parts } = saved;
+    clock.set(time);
+    for ((_, part), (name, bytes)) in board.parts.iter().zip(parts) {
+        lock(part).restore_bytes(&bytes).map_err(|why| RestoreMachineError::Device(name, why))?;
+    }
+    for (n, (vcpu, (state, power))) in vcpus.iter_mut().zip(cpus).enumerate() {
+        if !vcpu.restore(state) {
+            return Err(RestoreMachineError::Cpu(n));
+        }
+        shared.restore_power(n, power);
+    }
+    Ok(())
 }
 
 impl Machine {
@@ -72,28 +172,7 @@ impl Machine {
     /// # Errors
     /// See [`RestoreMachineError`]; the machine is good for nothing then.
     pub fn restore(&mut self, saved: Saved) -> Result<(), RestoreMachineError> {
-        let Saved { time, cpus, parts } = saved;
-        if cpus.len() != self.vcpus.len() {
-            return Err(RestoreMachineError::Cpus(cpus.len(), self.vcpus.len()));
-        }
-        let there: Vec<&String> = self.board.parts.iter().map(|(name, _)| name).collect();
-        let wanted: Vec<&String> = parts.iter().map(|(name, _)| name).collect();
-        if there != wanted {
-            let missing = wanted.iter().find(|name| !there.contains(name));
-            let surplus = there.iter().find(|name| !wanted.contains(name));
-            let name = missing.or(surplus).map_or_else(String::new, ToString::to_string);
-            return Err(RestoreMachineError::Devices(name));
-        }
-        self.clock.set(time);
-        for ((_, part), (name, bytes)) in self.board.parts.iter().zip(parts) {
-            lock(part).restore_bytes(&bytes).map_err(|why| RestoreMachineError::Device(name, why))?;
-        }
-        for (n, (vcpu, (state, power))) in self.vcpus.iter_mut().zip(cpus).enumerate() {
-            if !vcpu.restore(state) {
-                return Err(RestoreMachineError::Cpu(n));
-            }
-            self.shared.restore_power(n, power);
-        }
+        restore(saved, &self.board, &mut self.vcpus, &self.shared, &self.clock)?;
         self.restored = true;
         Ok(())
     }

@@ -19,6 +19,9 @@ from typing import IO, Any
 
 from .qmp import PhoneError, Socket
 
+#: Seconds that a file may take to the guest or back.
+TRANSFER = 600.0
+
 
 @dataclass(frozen=True)
 class Found:
@@ -240,6 +243,19 @@ class Phone:
     def save(self, name: str) -> None:
         """Keeps it as a snapshot, from which `Phone.start("--from", name)` goes on."""
         self.execute("x-save", name=name)
+
+    def load(self, name: str) -> None:
+        """Has it go on from a snapshot that it was saved as."""
+        self.execute("x-load", name=name)
+
+    def push(self, file: str | os.PathLike[str], guest: str) -> None:
+        """Copies a file to the guest, in which a shell waits on the serial port."""
+        self.execute("x-push", TRANSFER, filename=str(Path(file).absolute()), guest=guest)
+
+    def pull(self, guest: str, file: str | os.PathLike[str]) -> Path:
+        """Copies a file from the guest, in which a shell waits on the serial port; gives the file's path."""
+        self.execute("x-pull", TRANSFER, guest=guest, filename=str(Path(file).absolute()))
+        return Path(file)
 
     def quit(self) -> None:
         """Ends it at once."""

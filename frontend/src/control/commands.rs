@@ -2,19 +2,21 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::eyes;
 use super::input::{self, PRESS};
 use super::registry::{self, Answer, Arg, Args, Command, Failure, Kind};
 use super::server::EVENTS;
-use super::{Name, Phone, client};
+use super::{Name, Phone, client, transfer};
+use crate::cli::Run;
 use crate::disk::Format;
 use crate::record;
 use crate::screenshot::{self, Picture};
-use crate::snapshot;
+use crate::snapshot::{self, Snapshot};
 
 const PIXELS: Kind = Kind::Int(0, 16384);
 const MILLISECONDS: Kind = Kind::Int(0, 60_000);
@@ -121,6 +123,14 @@ pub static ALL: &[Command] = &[
             if from.is_none() && args.try_text("send").is_some() { "".into() } else { String::from_utf8_lossy(&bytes) };
         Ok(json!({"text": text, "next": next}))
     }),
+    row("x-push", "push", "Copy a file to the guest, by a shell on its serial port", PUSH, |phone, args| {
+        let pushed = transfer::push(phone, args, args.path("filename")?, args.text("guest"));
+        Ok(json!({"bytes": pushed.map_err(|why| Failure::new(format!("{why:#}")))?}))
+    }),
+    row("x-pull", "pull", "Copy a file from the guest, by a shell on its serial port", PULL, |phone, args| {
+        let pulled = transfer::pull(phone, args, args.text("guest"), args.path("filename")?);
+        Ok(json!({"bytes": pulled.map_err(|why| Failure::new(format!("{why:#}")))?}))
+    }),
     row("stop", "pause", "Have the phone stand still", &[], |phone, _| {
         let _turn = phone.turn.lock().expect("no command panics");
         if !phone.machine.paused() && phone.machine.pause() {
@@ -147,6 +157,18 @@ pub static ALL: &[Command] = &[
             let saved = snapshot::save(&name, phone.origin.clone(), &phone.machine, &phone.disks, || phone.rest());
             let stood = saved.map_err(|why| Failure::new(format!("{why:#}")))?;
             Ok(json!({"name": name.to_string(), "stood": format!("{} ms", stood.as_millis())}))
+        },
+    ),
+    row(
+        "x-load",
+        "load",
+        "Have the phone go on from a snapshot that it, or one made alike, was saved as",
+        &[SNAPSHOT],
+        |phone, args| {
+            let name: Name = args.text("name").parse().map_err(|why: &str| Failure::new(why))?;
+            let _turn = phone.turn.lock().expect("no command panics");
+            let took = load(phone, &name).map_err(|why| Failure::new(format!("{why:#}")))?;
+            Ok(json!({"name": name.to_string(), "took": format!("{} ms", took.as_millis())}))
         },
     ),
     row("system_reset", "reset", "Reset it, as if its battery was taken out and put back", &[], |phone, _| {
@@ -233,6 +255,7 @@ const PINCH: &[Arg] = &[
     Arg::new("time", MILLISECONDS, "milliseconds that it takes (300)").optional(),
 ];
 const NAME: Arg = Arg::new("name", Kind::Text, "what it is to be called; another of that name is replaced");
+const SNAPSHOT: Arg = Arg::new("name", Kind::Text, "what it is called");
 const KEYS: Arg = Arg::new("keys", Kind::Text, "names as in QMP: a, ret, spc, f1, ctrl-c");
 const TEXT: Arg = Arg::new("text", Kind::Text, "what to type");
 const BUTTON: Arg = Arg::new("button", Kind::OneOf(&["power"]), "power");
@@ -253,6 +276,9 @@ const SERIAL: &[Arg] = &[
     Arg::new("send", Kind::Text, "type this instead of printing").optional(),
     Arg::new("from", Kind::Int(0, i64::MAX), "print from this byte on, counted since the start").optional(),
 ];
+const GUEST: Arg = Arg::new("guest", Kind::Text, "the file's path in the guest");
+const PUSH: &[Arg] = &[Arg::new("filename", Kind::File, "the file"), GUEST];
+const PULL: &[Arg] = &[GUEST, Arg::new("filename", Kind::File, "the file to write")];
 const MEDIUM: &[Arg] = &[
     Arg::new("id", Kind::Text, "the drive").optional(),
     Arg::new("device", Kind::Text, "the drive, in older clients").optional(),
@@ -284,6 +310,17 @@ const TAP_TEXT: &[Arg] = &[SEEN, CASE, LANGUAGE, WAIT, HOLD];
 
 fn timeout(args: &Args<'_>) -> i64 {
     args.try_int(TIMEOUT).unwrap_or(eyes::TIMEOUT)
+}
+
+/// Has a phone go on from a snapshot; how long that took.
+fn load(phone: &Phone, name: &Name) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    let snapshot = Snapshot::open(name).with_context(|| name.to_string())?;
+    if !Run::alike(snapshot.origin(), &phone.origin)? {
+        anyhow::bail!("{name}: is of a phone that was made otherwise (`handset run --from {name}` has that one go on)");
+    }
+    snapshot.load(&phone.machine, &phone.disks)?;
+    Ok(begun.elapsed())
 }
 
 /// How QMP says whether the phone runs.

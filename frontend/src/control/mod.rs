@@ -6,6 +6,7 @@
 //! | `commands` | every command, one row each |
 //! | `input`, `keys` | fingers and keys |
 //! | `eyes` | what is seen on the screen |
+//! | `transfer` | files to and from the guest |
 //! | `qmp` | a client's session in QEMU's machine protocol (QMP) |
 //! | `server` | sockets, clients, events |
 //! | `place` | where a phone with a name is found |
@@ -22,6 +23,7 @@ mod place;
 mod qmp;
 mod registry;
 mod server;
+mod transfer;
 
 pub use client::{Request, command, perform, read};
 pub use eyes::Eyes;
@@ -67,6 +69,8 @@ pub struct Phone {
     pub events: Events,
     /// Held by who pauses it or lets it go on.
     pub turn: Mutex<()>,
+    /// Held by who talks with a shell on the serial port.
+    pub typing: Mutex<()>,
     /// A client has asked for the reset that is to come.
     pub asked_reset: AtomicBool,
     /// A client has asked for its end.

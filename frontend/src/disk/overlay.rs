@@ -80,11 +80,19 @@ impl Layer {
         Ok(())
     }
 
-    /// Takes over changes that a snapshot holds: the number of each cluster, and where its bytes are unless all are zeros.
+    /// Takes over changes that a snapshot holds, instead of those that there are: the number of each cluster, and where its
+    /// bytes are unless all are zeros.
     pub fn restore(&self, snapshot: &Arc<File>, clusters: impl Iterator<Item = (u64, Option<u64>)>) {
         let mut changes = self.lock();
-        changes.snapshot = Some(Arc::clone(snapshot));
-        changes.clusters.extend(clusters.map(|(cluster, at)| (cluster, at.map_or(Place::Zeros, Place::Kept))));
+        let Changes { file, snapshot: kept, clusters: changed, end, free } = &mut *changes;
+        *kept = Some(Arc::clone(snapshot));
+        *changed = clusters.map(|(cluster, at)| (cluster, at.map_or(Place::Zeros, Place::Kept))).collect();
+        // All of the file's clusters are free, and if the host does not take them back, they are used again.
+        free.clear();
+        match file.set_len(0) {
+            Ok(()) => *end = 0,
+            Err(_) => free.extend(0..*end),
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ const VERSION: u32 = 1;
 const RAM_AT: u64 = 4096;
 /// RAM is looked at in pieces of so many bytes.
 const PIECE: u64 = 64 << 10;
+/// So many bytes of zeros are not mapped from the file.
+const GAP: u64 = 1 << 20;
 /// The largest table that is read.
 const MOST_TABLE: u64 = 1 << 30;
 
@@ -167,6 +170,7 @@ impl Header {
 pub struct Opened {
     file: Arc<File>,
     ram: u64,
+    runs: Vec<Range<u64>>,
     layers: Vec<Vec<Cluster>>,
 }
 
@@ -191,13 +195,14 @@ impl Opened {
         let unknown = || format!("says at byte {} what this Handset does not understand", header.table_at);
         let Table { pieces, layers, contents } = postcard::from_bytes(&table).with_context(unknown)?;
         let contents = postcard::from_bytes(&contents).with_context(unknown)?;
+        let runs = runs(pieces.iter().map(|&(number, _)| number), header.ram);
         let ram = pieces.iter().map(|&(number, crc)| {
             let at = u64::from(number) * PIECE;
             (RAM_AT + at, header.ram.saturating_sub(at).min(PIECE), crc)
         });
         let clusters = layers.iter().flatten().filter_map(|&(_, place)| place.map(|(at, crc)| (at, CLUSTER, crc)));
         check(&file, &ram.chain(clusters).collect::<Vec<_>>())?;
-        Ok((contents, Self { file: Arc::new(file), ram: header.ram, layers }))
+        Ok((contents, Self { file: Arc::new(file), ram: header.ram, runs, layers }))
     }
 
     pub fn file(&self) -> &Arc<File> {
@@ -213,11 +218,30 @@ impl Opened {
         RAM_AT
     }
 
+    /// The bytes of RAM, counted from its beginning, that are to be had from the file; all others are zeros.
+    pub fn runs(&self) -> &[Range<u64>] {
+        &self.runs
+    }
+
     /// The clusters of each disk.
     pub fn into_layers(self) -> impl Iterator<Item = Clusters> {
         let place = |(number, place): Cluster| (number, place.map(|(at, _)| at));
         self.layers.into_iter().map(move |clusters| clusters.into_iter().map(place).collect())
     }
+}
+
+/// Runs of pieces of RAM, given in their order. The host maps each by itself and has not many mappings to give, so zeros between
+/// two belong to them unless they are many.
+fn runs(pieces: impl Iterator<Item = u32>, ram: u64) -> Vec<Range<u64>> {
+    let mut runs: Vec<Range<u64>> = Vec::new();
+    for piece in pieces.map(u64::from).filter(|piece| piece * PIECE < ram) {
+        let (start, end) = (piece * PIECE, ((piece + 1) * PIECE).min(ram));
+        match runs.last_mut() {
+            Some(run) if run.end <= start && start - run.end < GAP => run.end = end,
+            _ => runs.push(start..end),
+        }
+    }
+    runs
 }
 
 /// Looks at pieces of a file, each with its place, bytes and checksum, on two threads.
@@ -237,4 +261,19 @@ fn check(file: &File, pieces: &[(u64, u64, u32)]) -> Result<()> {
         let second = scope.spawn(move || one(second));
         one(first).and(second.join().expect("looking does not panic"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_zeros_between_pieces_are_mapped_with_them_and_many_are_not() {
+        let ram = 64 * GAP + 4096;
+        let gap = (GAP / PIECE) as u32;
+        let last = (ram / PIECE) as u32;
+        let found = runs([0, 1, gap, 3 * gap, last].into_iter(), ram);
+        let piece = |number: u32| u64::from(number) * PIECE;
+        assert_eq!(found, [0..piece(gap + 1), piece(3 * gap)..piece(3 * gap + 1), piece(last)..ram]);
+    }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use devices::bus::{GuestRam, RamError};
 use emu::machine::{Handle, Machine, Saved};
 use serde::{Deserialize, Serialize};
 
@@ -123,9 +124,8 @@ impl Snapshot {
     /// # Errors
     /// One line that names the file, and where in it something is wrong.
     pub fn open(name: &Name) -> Result<Self> {
-        let path = find(name).with_context(|| format!("--from {name}"))?;
-        let opened = file::Opened::open(&path).with_context(|| path.display().to_string());
-        let (contents, file) = opened.with_context(|| format!("--from {name}"))?;
+        let path = find(name)?;
+        let (contents, file) = file::Opened::open(&path).with_context(|| path.display().to_string())?;
         Ok(Self { path, contents, file })
     }
 
@@ -134,31 +134,61 @@ impl Snapshot {
         &self.contents.origin
     }
 
-    /// Has a phone that was made alike go on from there.
+    /// Has a phone that was made alike, and is off, go on from there.
     ///
     /// # Errors
     /// One line that names the file.
     pub fn restore(self, machine: &mut Machine, disks: &[(DriveSpec, Option<Layer>)]) -> Result<()> {
+        let ram = machine.handle().ram().clone();
+        self.fits(&ram, disks)?;
         let Self { path, contents, file } = self;
-        let Contents { machine: saved, disks: stamps, .. } = contents;
-        for ((disk, _), stamp) in disks.iter().zip(&stamps) {
+        let of_it = || path.display().to_string();
+        fill(file, &ram, &layers(disks)).with_context(of_it)?;
+        machine.restore(contents.machine).with_context(of_it)
+    }
+
+    /// Has a phone that was made alike, and is on, go on from there.
+    ///
+    /// # Errors
+    /// One line that names the file.
+    pub fn load(self, machine: &Handle, disks: &[(DriveSpec, Option<Layer>)]) -> Result<()> {
+        let ram = machine.ram().clone();
+        self.fits(&ram, disks)?;
+        let Self { path, contents, file } = self;
+        let layers = layers(disks);
+        let loaded = machine.load(contents.machine, move || fill(file, &ram, &layers));
+        loaded.context("the phone ends")?.with_context(|| path.display().to_string())
+    }
+
+    /// Whether it is of a phone with such RAM and such disks, which hold what they held.
+    fn fits(&self, ram: &GuestRam, disks: &[(DriveSpec, Option<Layer>)]) -> Result<()> {
+        let Self { path, contents, file } = self;
+        if disks.len() != contents.disks.len() || file.ram_bytes() != ram.len() {
+            bail!("{}: is of another phone", path.display());
+        }
+        for ((disk, _), stamp) in disks.iter().zip(&contents.disks) {
             if Stamp::of(&disk.file)? != *stamp {
                 bail!("{}: has changed since {} was saved", disk.file.display(), path.display());
             }
         }
-        let of_it = || path.display().to_string();
-        if disks.len() != stamps.len() || file.ram_bytes() != machine.handle().ram().len() {
-            bail!("{}: is of another phone", path.display());
-        }
-        machine.handle().ram().map(file.file(), file.ram_at()).with_context(of_it)?;
-        let held = Arc::clone(file.file());
-        for ((_, layer), clusters) in disks.iter().zip(file.into_layers()) {
-            if let Some(layer) = layer {
-                layer.restore(&held, clusters.into_iter());
-            }
-        }
-        machine.restore(saved).with_context(of_it)
+        Ok(())
     }
+}
+
+fn layers(disks: &[(DriveSpec, Option<Layer>)]) -> Vec<Option<Layer>> {
+    disks.iter().map(|(_, layer)| layer.clone()).collect()
+}
+
+/// Has RAM and what disks have changed be as they were saved.
+fn fill(file: file::Opened, ram: &GuestRam, layers: &[Option<Layer>]) -> Result<(), RamError> {
+    ram.map(file.file(), file.ram_at(), file.runs().iter().cloned())?;
+    let held = Arc::clone(file.file());
+    for (layer, clusters) in layers.iter().zip(file.into_layers()) {
+        if let Some(layer) = layer {
+            layer.restore(&held, clusters.into_iter());
+        }
+    }
+    Ok(())
 }
 
 /// The file of a snapshot that is there.
