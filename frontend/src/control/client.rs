@@ -32,6 +32,9 @@ Exit status: 0 when it was done, 1 when the phone or the host refused, 2 for a w
 /// How long a phone may take to answer, beside the time that a gesture takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long the largest file may take to the guest.
+const TRANSFER: Duration = Duration::from_secs(600);
+
 /// A `handset ctl`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
@@ -188,7 +191,8 @@ impl Line {
     fn call(&mut self, name: &str, args: &Map<String, Value>) -> Result<Value> {
         let number = |name| args.get(name).and_then(Value::as_u64).unwrap_or(0);
         let waits = Duration::from_millis(number(commands::TIMEOUT)) + Duration::from_secs(number(commands::SECONDS));
-        self.out.set_read_timeout(Some(PATIENCE + waits)).context("the host's sockets")?;
+        let moves = if args.contains_key(commands::GUEST_FILE) { TRANSFER } else { Duration::ZERO };
+        self.out.set_read_timeout(Some(PATIENCE + waits + moves)).context("the host's sockets")?;
         let wish = json!({"execute": name, "arguments": args});
         writeln!(self.out, "{wish}").context("the phone hung up")?;
         loop {

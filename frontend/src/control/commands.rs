@@ -124,11 +124,11 @@ pub static ALL: &[Command] = &[
         Ok(json!({"text": text, "next": next}))
     }),
     row("x-push", "push", "Copy a file to the guest, by a shell on its serial port", PUSH, |phone, args| {
-        let pushed = transfer::push(phone, args, args.path("filename")?, args.text("guest"));
+        let pushed = transfer::push(phone, args, args.path("filename")?, args.text(GUEST_FILE));
         Ok(json!({"bytes": pushed.map_err(|why| Failure::new(format!("{why:#}")))?}))
     }),
     row("x-pull", "pull", "Copy a file from the guest, by a shell on its serial port", PULL, |phone, args| {
-        let pulled = transfer::pull(phone, args, args.text("guest"), args.path("filename")?);
+        let pulled = transfer::pull(phone, args, args.text(GUEST_FILE), args.path("filename")?);
         Ok(json!({"bytes": pulled.map_err(|why| Failure::new(format!("{why:#}")))?}))
     }),
     row("stop", "pause", "Have the phone stand still", &[], |phone, _| {
@@ -276,7 +276,9 @@ const SERIAL: &[Arg] = &[
     Arg::new("send", Kind::Text, "type this instead of printing").optional(),
     Arg::new("from", Kind::Int(0, i64::MAX), "print from this byte on, counted since the start").optional(),
 ];
-const GUEST: Arg = Arg::new("guest", Kind::Text, "the file's path in the guest");
+/// The argument that says where in the guest a file is, which takes its time to get there.
+pub const GUEST_FILE: &str = "guest";
+const GUEST: Arg = Arg::new(GUEST_FILE, Kind::Text, "the file's path in the guest");
 const PUSH: &[Arg] = &[Arg::new("filename", Kind::File, "the file"), GUEST];
 const PULL: &[Arg] = &[GUEST, Arg::new("filename", Kind::File, "the file to write")];
 const MEDIUM: &[Arg] = &[
