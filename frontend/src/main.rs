@@ -13,6 +13,7 @@
 //! | `snapshot`, `fork` | phones that were saved; several that go on from one |
 //! | `uitest` | tests of user interfaces |
 //! | `gdb`, `socket` | a debugger's way in; private sockets |
+//! | `whole` | files that are there whole or not at all |
 //! | `stats`, `profile`, `translations` | what was counted; what perf reads; what is kept of a run |
 
 mod cli;
@@ -41,6 +42,7 @@ mod translations;
 mod uitest;
 mod undo;
 mod vnc;
+mod whole;
 mod window;
 
 use std::sync::Mutex;

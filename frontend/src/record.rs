@@ -3,9 +3,7 @@
 //! A frame is what has changed, in up to 256 colours of its own. No more than two pictures are kept in memory, and the file has
 //! its name only when it is whole.
 
-use std::fs::Permissions;
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +13,7 @@ use gif::{Encoder, Frame, Repeat};
 use image::{RgbImage, imageops};
 
 use crate::screen::Screen;
-use crate::screenshot;
+use crate::{screenshot, whole};
 
 /// Between two frames, at least.
 const FRAME: Duration = Duration::from_millis(80);
@@ -45,12 +43,7 @@ pub fn gif(
     let ending = file.extension().and_then(|ending| ending.to_str());
     ensure!(ending == Some("gif"), "{}: only GIF files are recorded (name it so: F.gif)", file.display());
     let wrong = || format!("{}: the recording cannot be written", file.display());
-    let place = file.parent().unwrap_or(Path::new("/"));
-    let mut new = tempfile::Builder::new().prefix(".handset-").tempfile_in(place).with_context(wrong)?;
-    let frames = write(BufWriter::new(new.as_file_mut()), screen, dark, time, goes_on).with_context(wrong)?;
-    new.as_file().set_permissions(Permissions::from_mode(0o644)).with_context(wrong)?;
-    new.persist(file).with_context(wrong)?;
-    Ok(frames)
+    whole::write(file, |to| write(to, screen, dark, time, goes_on)).with_context(wrong)
 }
 
 fn write(

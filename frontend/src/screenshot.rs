@@ -2,7 +2,8 @@
 //!
 //! A file is written beside its place and renamed into it, so it is there whole or not at all.
 
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -15,6 +16,7 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use crate::cli::Screenshot;
 use crate::screen::Screen;
+use crate::whole;
 
 /// What a screen shows now, and its generation. A dark screen is black, in the size given.
 pub fn picture(screen: &Screen, dark: (u32, u32)) -> (u64, RgbImage) {
@@ -44,29 +46,17 @@ pub fn write(screen: &Screen, dark: (u32, u32), file: &Path, format: Picture) ->
     let (_, rgb) = picture(screen, dark);
     let (width, height) = rgb.dimensions();
     let wrong = || format!("{}: the screenshot cannot be written", file.display());
-    let place = parent(file);
-    let write = || -> io::Result<()> {
-        let mut new = tempfile::Builder::new().prefix(".handset-").suffix(".png").tempfile_in(place)?;
-        let mut buffer = BufWriter::new(new.as_file_mut());
-        let written = match format {
-            Picture::Png => PngEncoder::new(&mut buffer).write_image(&rgb, width, height, ExtendedColorType::Rgb8),
-            Picture::Ppm => PnmEncoder::new(&mut buffer)
-                .with_subtype(PnmSubtype::Pixmap(SampleEncoding::Binary))
-                .write_image(&rgb, width, height, ExtendedColorType::Rgb8),
-        };
-        written.map_err(io::Error::other)?;
-        buffer.flush()?;
-        drop(buffer);
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        new.as_file().set_permissions(mode)?;
-        new.persist(file)?;
-        Ok(())
+    let encoded = |to: &mut BufWriter<&mut File>| {
+        let written =
+            match format {
+                Picture::Png => PngEncoder::new(to).write_image(&rgb, width, height, ExtendedColorType::Rgb8),
+                Picture::Ppm => PnmEncoder::new(to)
+                    .with_subtype(PnmSubtype::Pixmap(SampleEncoding::Binary))
+                    .write_image(&rgb, width, height, ExtendedColorType::Rgb8),
+            };
+        written.map_err(io::Error::other)
     };
-    write().with_context(wrong)
-}
-
-fn parent(file: &Path) -> &Path {
-    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    whole::write(file, encoded).with_context(wrong)
 }
 
 /// Says now, before anything runs, what could not be written later.
@@ -79,7 +69,7 @@ pub fn check(screenshots: &[Screenshot]) -> Result<()> {
         if file.is_dir() {
             bail!("{option}: is a folder (name a file)");
         }
-        let folder = parent(file);
+        let folder = whole::folder(file);
         let writable = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK);
         writable.map_err(|why| anyhow::anyhow!("{option}: {} is no folder to write to: {why}", folder.display()))?;
     }

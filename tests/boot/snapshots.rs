@@ -49,9 +49,14 @@ impl Place {
         first
     }
 
+    /// Has a command done that must succeed.
+    fn done(&self, words: &str) {
+        let output = self.ctl(words);
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     fn save(&self, name: &str) {
-        let output = self.ctl(&format!("--phone first save {name}"));
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.done(&format!("--phone first save {name}"));
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -221,8 +226,7 @@ fn a_phone_that_is_saved_and_loaded_a_hundred_times_comes_to_the_same_end() {
     for cycle in 0..100 {
         place.save("a");
         std::thread::sleep(Duration::from_millis(20 * (cycle % 4)));
-        let output = place.ctl("--phone first load a");
-        assert!(output.status.success(), "cycle {cycle}: {}", String::from_utf8_lossy(&output.stderr));
+        place.done("--phone first load a");
         if cycle == 0 {
             assert_eq!(first.run("ls /mnt/sum", LIMIT).status, 1, "it is at work all the time");
         }
@@ -241,14 +245,13 @@ fn a_phone_goes_back_to_where_it_was_saved() {
     for paused in [false, true] {
         first.ok("secret=new; echo new >/mnt/f; echo new_ >/dev/vda; sync; head -c 900k /dev/urandom >/dev/vda", LIMIT);
         if paused {
-            assert!(place.ctl("pause").status.success());
+            place.done("pause");
         }
-        let output = place.ctl("load a");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        place.done("load a");
         let status = String::from_utf8_lossy(&place.ctl("status").stdout).into_owned();
         assert!(status.contains(if paused { "paused" } else { "running" }), "{status}");
         if paused {
-            assert!(place.ctl("resume").status.success());
+            place.done("resume");
         }
         assert_eq!(first.ok(state, LIMIT), "old\nold_\nold_\n");
     }
@@ -256,7 +259,7 @@ fn a_phone_goes_back_to_where_it_was_saved() {
     let mut copy = place.run("--from a --name copy");
     assert_eq!(copy.ok(state, LIMIT), "old\nold_\nold_\n");
     copy.ok("secret=new", LIMIT);
-    assert!(place.ctl("--phone copy load a").status.success());
+    place.done("--phone copy load a");
     assert_eq!(copy.ok(state, LIMIT), "old\nold_\nold_\n");
     // Another phone refuses it, and goes on.
     let mut other = place.run("--guest debian12 --name other --drive file=disk,format=raw,snapshot");
@@ -325,8 +328,8 @@ fn forks_are_independent_and_end_together() {
         }
     }
     // One may go before the others.
-    assert!(place.ctl("--phone f-2 quit").status.success());
-    assert!(place.ctl("--phone f-3 status").status.success());
+    place.done("--phone f-2 quit");
+    place.done("--phone f-3 status");
     forks.end();
     assert_eq!(forks.0.wait().unwrap().code(), Some(128 + 15));
     assert!(!place.ctl("--phone f-3 status").status.success());

@@ -178,9 +178,14 @@ impl Shared {
             // Who asked may have given up, since the machine ends.
             let _ = reply.send(errand(vcpu));
         });
+        self.answer(&replied)
+    }
+
+    /// Waits for the machine's answer; none if it ends before.
+    pub fn answer<R>(&self, answered: &mpsc::Receiver<R>) -> Option<R> {
         loop {
-            match replied.recv_timeout(Duration::from_millis(100)) {
-                Ok(result) => return Some(result),
+            match answered.recv_timeout(Duration::from_millis(100)) {
+                Ok(answer) => return Some(answer),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return None,
                 Err(mpsc::RecvTimeoutError::Timeout) if self.ends() => return None,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}

@@ -5,9 +5,8 @@
 //!
 //! A vCPU that waited does not wait any more, and has no exclusive monitor: both may happen to a guest at any time.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use devices::bus::{GuestRam, Nanos, RamError, RestoreError};
 use serde::{Deserialize, Serialize};
@@ -55,9 +54,6 @@ pub(super) struct Load {
 /// Where a [`Load`] waits.
 pub(super) type Loads = Arc<Mutex<Option<Load>>>;
 
-/// How often who waits for a load looks whether the machine has ended.
-const LOOK: Duration = Duration::from_millis(100);
-
 impl Load {
     /// Carries it out on a machine that was reset and of which nothing moves; whether that goes on from there.
     pub(super) fn perform(self, board: &Board, vcpus: &mut [Vcpu], shared: &Shared, clock: &GuestClock) -> bool {
@@ -102,14 +98,7 @@ impl Handle {
         let (done, finished) = mpsc::channel();
         *self.loads.lock().expect("nobody panics who loads") = Some(Load { saved, ram: Box::new(ram), done });
         self.shared.decide(Verdict::Reset);
-        loop {
-            match finished.recv_timeout(LOOK) {
-                Ok(result) => return Some(result),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) if self.shared.ends() => return None,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
+        self.shared.answer(&finished)
     }
 
     /// The machine's RAM.
@@ -143,7 +132,7 @@ impl Saved {
     }
 }
 
-/// Puts what was saved into a machine that has not run since its reset.
+/// Puts what was saved, and fits, into a machine that has not run since its reset.
 fn restore(
     saved: Saved,
     board: &Board,
@@ -151,7 +140,6 @@ fn restore(
     shared: &Shared,
     clock: &GuestClock,
 ) -> Result<(), RestoreMachineError> {
-    saved.fits(vcpus.len(), &board.parts)?;
     let Saved { time, cpus, parts } = saved;
     clock.set(time);
     for ((_, part), (name, bytes)) in board.parts.iter().zip(parts) {
@@ -172,6 +160,7 @@ impl Machine {
     /// # Errors
     /// See [`RestoreMachineError`]; the machine is good for nothing then.
     pub fn restore(&mut self, saved: Saved) -> Result<(), RestoreMachineError> {
+        saved.fits(self.vcpus.len(), &self.board.parts)?;
         restore(saved, &self.board, &mut self.vcpus, &self.shared, &self.clock)?;
         self.restored = true;
         Ok(())

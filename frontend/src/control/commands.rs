@@ -83,14 +83,14 @@ pub static ALL: &[Command] = &[
         let file = args.path("filename")?;
         let by_name = if file.extension().is_some_and(|end| end == "ppm") { "ppm" } else { "png" };
         let format = if args.try_text("format").unwrap_or(by_name) == "ppm" { Picture::Ppm } else { Picture::Png };
-        screenshot::write(&phone.screen, phone.size, file, format).map_err(|why| Failure::new(format!("{why:#}")))?;
+        screenshot::write(&phone.screen, phone.size, file, format)?;
         Ok(json!({}))
     }),
     row("x-record", "record", "Record the screen to a GIF file", RECORD, |phone, args| {
         let time = Duration::from_secs(args.try_int(SECONDS).unwrap_or(RECORDED).unsigned_abs());
         let goes_on = || !phone.ended.load(Ordering::SeqCst) && !args.gone();
         let recorded = record::gif(&phone.screen, phone.size, args.path("filename")?, time, goes_on);
-        Ok(json!({"frames": recorded.map_err(|why| Failure::new(format!("{why:#}")))?}))
+        Ok(json!({"frames": recorded?}))
     }),
     row("x-find-text", "find-text", "Say where a text is on the screen", FIND_TEXT, |phone, args| {
         Ok(eyes::text(phone, args, 0)?.answer())
@@ -125,11 +125,11 @@ pub static ALL: &[Command] = &[
     }),
     row("x-push", "push", "Copy a file to the guest, by a shell on its serial port", PUSH, |phone, args| {
         let pushed = transfer::push(phone, args, args.path("filename")?, args.text(GUEST_FILE));
-        Ok(json!({"bytes": pushed.map_err(|why| Failure::new(format!("{why:#}")))?}))
+        Ok(json!({"bytes": pushed?}))
     }),
     row("x-pull", "pull", "Copy a file from the guest, by a shell on its serial port", PULL, |phone, args| {
         let pulled = transfer::pull(phone, args, args.text(GUEST_FILE), args.path("filename")?);
-        Ok(json!({"bytes": pulled.map_err(|why| Failure::new(format!("{why:#}")))?}))
+        Ok(json!({"bytes": pulled?}))
     }),
     row("stop", "pause", "Have the phone stand still", &[], |phone, _| {
         let _turn = phone.turn.lock().expect("no command panics");
@@ -152,10 +152,10 @@ pub static ALL: &[Command] = &[
         "Save the phone as a snapshot, from which `run --from NAME` goes on",
         &[NAME],
         |phone, args| {
-            let name: Name = args.text("name").parse().map_err(|why: &str| Failure::new(why))?;
+            let name = name(args)?;
             let _turn = phone.turn.lock().expect("no command panics");
             let saved = snapshot::save(&name, phone.origin.clone(), &phone.machine, &phone.disks, || phone.rest());
-            let stood = saved.map_err(|why| Failure::new(format!("{why:#}")))?;
+            let stood = saved?;
             Ok(json!({"name": name.to_string(), "stood": format!("{} ms", stood.as_millis())}))
         },
     ),
@@ -165,9 +165,9 @@ pub static ALL: &[Command] = &[
         "Have the phone go on from a snapshot that it, or one made alike, was saved as",
         &[SNAPSHOT],
         |phone, args| {
-            let name: Name = args.text("name").parse().map_err(|why: &str| Failure::new(why))?;
+            let name = name(args)?;
             let _turn = phone.turn.lock().expect("no command panics");
-            let took = load(phone, &name).map_err(|why| Failure::new(format!("{why:#}")))?;
+            let took = load(phone, &name)?;
             Ok(json!({"name": name.to_string(), "took": format!("{} ms", took.as_millis())}))
         },
     ),
@@ -312,6 +312,11 @@ const TAP_TEXT: &[Arg] = &[SEEN, CASE, LANGUAGE, WAIT, HOLD];
 
 fn timeout(args: &Args<'_>) -> i64 {
     args.try_int(TIMEOUT).unwrap_or(eyes::TIMEOUT)
+}
+
+/// The snapshot that is named.
+fn name(args: &Args<'_>) -> Result<Name, Failure> {
+    args.text("name").parse().map_err(|why: &str| Failure::new(why))
 }
 
 /// Has a phone go on from a snapshot; how long that took.

@@ -77,6 +77,12 @@ impl Failure {
     }
 }
 
+impl From<anyhow::Error> for Failure {
+    fn from(why: anyhow::Error) -> Self {
+        Self::new(format!("{why:#}"))
+    }
+}
+
 /// Says whether the client who has asked for a command has hung up.
 pub type Gone<'a> = &'a dyn Fn() -> bool;
 

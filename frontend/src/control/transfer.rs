@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -17,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::Phone;
 use super::registry::Args;
+use crate::whole;
 
 /// How long a shell may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -39,11 +39,7 @@ pub fn push(phone: &Phone, args: &Args<'_>, file: &Path, guest: &str) -> Result<
     let bytes = fs::read(file).with_context(of_it)?;
     let _alone = phone.typing.lock().expect("no command panics");
     let mut shell = Shell::find(phone, args)?;
-    let path = quoted(guest);
-    shell.type_in(&format!(
-        "stty -echo; echo '<''transfer>'; base64 -d >{path}; s=$?; stty echo; echo '<''done '$s $(sha256sum <{path})'>'\n"
-    ));
-    shell.hear("<transfer>", ANSWER).context("the guest's shell does not begin")?;
+    shell.begin("base64 -d >", guest)?;
     for line in bytes.chunks(LINE) {
         shell.type_in(&(BASE64_STANDARD.encode(line) + "\n"));
         shell.keep_up()?;
@@ -60,11 +56,7 @@ pub fn push(phone: &Phone, args: &Args<'_>, file: &Path, guest: &str) -> Result<
 pub fn pull(phone: &Phone, args: &Args<'_>, guest: &str, file: &Path) -> Result<usize> {
     let _alone = phone.typing.lock().expect("no command panics");
     let mut shell = Shell::find(phone, args)?;
-    let path = quoted(guest);
-    shell.type_in(&format!(
-        "stty -echo; echo '<''transfer>'; base64 <{path}; s=$?; stty echo; echo '<''done '$s $(sha256sum <{path})'>'\n"
-    ));
-    shell.hear("<transfer>", ANSWER).context("the guest's shell does not begin")?;
+    shell.begin("base64 <", guest)?;
     let (status, expected) = shell.end()?;
     ensure!(status == "0", "{guest}: the guest cannot read it (status {status}; its serial port says why)");
     // What has another letter is not of it, but the kernel's.
@@ -73,11 +65,7 @@ pub fn pull(phone: &Phone, args: &Args<'_>, guest: &str, file: &Path) -> Result<
     let bytes = BASE64_STANDARD.decode(letters).ok().filter(|bytes| sum(bytes) == expected);
     let bytes = bytes.with_context(|| format!("{guest}: has not arrived as it was sent; try again"))?;
     let wrong = || format!("{}: cannot be written", file.display());
-    let place = file.parent().unwrap_or(Path::new("/"));
-    let mut new = tempfile::Builder::new().prefix(".handset-").tempfile_in(place).with_context(wrong)?;
-    new.write_all(&bytes).with_context(wrong)?;
-    new.as_file().set_permissions(fs::Permissions::from_mode(0o644)).with_context(wrong)?;
-    new.persist(file).with_context(wrong)?;
+    whole::write(file, |to| to.write_all(&bytes)).with_context(wrong)?;
     Ok(bytes.len())
 }
 
@@ -110,6 +98,15 @@ impl<'a> Shell<'a> {
         let nobody = "no shell answers on the phone's serial port: log in there, and leave it at its prompt";
         shell.hear("<42>", ANSWER).context(nobody)?;
         Ok(shell)
+    }
+
+    /// Has it run a command on a file, without an echo, and say at the end what [`Shell::end`] waits for.
+    fn begin(&mut self, command: &str, file: &str) -> Result<()> {
+        let file = quoted(file);
+        self.type_in(&format!(
+            "stty -echo; echo '<''transfer>'; {command}{file}; s=$?; stty echo; echo '<''done '$s $(sha256sum <{file})'>'\n"
+        ));
+        self.hear("<transfer>", ANSWER).context("the guest's shell does not begin")
     }
 
     fn type_in(&self, text: &str) {
